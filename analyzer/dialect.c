@@ -1,0 +1,272 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * dialect.c - finds what an MTA wrote about TLS, by the rows of dialects.in.
+ *
+ * A row is held against one comment or one clause value, never against a whole
+ * field, so that a host name or an address that holds such words is not taken
+ * for a statement.  Patterns run in PCRE2's JIT with a match limit: one that
+ * passes the limit is no match.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "analyzer.h"
+
+#define MATCH_LIMIT	10000		/* steps; an honest match needs under 200 */
+
+struct row {
+	const char	*name, *head;
+	size_t		 nhead;
+	enum says	 says;
+	pcre2_code	*code;
+	uint32_t	 group[FACTS];	/* number of the named group; 0: none */
+	struct row	*next;		/* for the same place and first octet */
+	char		*owned;		/* a line of a file, or NULL */
+};
+
+struct dialects {
+	struct row	*first[PLACES][256];	/* by the head's first octet */
+	struct row	*any[PLACES];		/* whose head is empty */
+	pcre2_match_data *match;
+	pcre2_match_context *context;
+};
+
+static const struct {
+	const char *name, *head, *pattern;
+	enum place place;
+	enum says says;
+} builtin[] = {
+#define DIALECT(name, mta, place, head, says, pattern, example, v, s, b, g, c) \
+	{ name, head, pattern, PLACE_##place, SAYS_##says },
+#include "dialects.in"
+#undef DIALECT
+};
+
+static const char *const fact_names[FACTS] = { "version", "suite", "bits", "group", "client" };
+static const char *const place_names[PLACES] = {
+	"comment", "beside", "date", "with", "by", "via"
+};
+
+/* Files first: a row of a file is put before those that are there. */
+static int
+add(struct dialects *all, const char *name, enum place place, const char *head, enum says says,
+    const char *pattern, char *owned, int in_front)
+{
+	struct row *row = calloc(1, sizeof(*row)), **link;
+	PCRE2_SIZE at;
+	int error, i;
+
+	if (row == NULL)
+		err(EX_OSERR, NULL);
+	row->name = name;
+	row->head = head;
+	row->nhead = strlen(head);
+	row->says = says;
+	row->owned = owned;
+	row->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
+	    &error, &at, NULL);
+	if (row->code == NULL) {
+		unsigned char why[128];
+
+		pcre2_get_error_message(error, why, sizeof(why));
+		warnx("dialect %s: %s at octet %zu of the pattern", name, (char *)why, at);
+		free(row);
+		return -1;
+	}
+	(void)pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE);	/* without JIT it is only slower */
+	for (i = 0; i < FACTS; i++) {
+		int n = pcre2_substring_number_from_name(row->code, (PCRE2_SPTR)fact_names[i]);
+
+		row->group[i] = n > 0 ? (uint32_t)n : 0;
+	}
+	link = row->nhead == 0 ? &all->any[place] : &all->first[place][(unsigned char)head[0]];
+	if (!in_front) {
+		while (*link != NULL)
+			link = &(*link)->next;
+	}
+	row->next = *link;
+	*link = row;
+	return 0;
+}
+
+struct dialects *
+dialects_new(void)
+{
+	struct dialects *all = calloc(1, sizeof(*all));
+	size_t i;
+
+	if (all == NULL || (all->match = pcre2_match_data_create(16, NULL)) == NULL ||
+	    (all->context = pcre2_match_context_create(NULL)) == NULL)
+		err(EX_OSERR, NULL);
+	pcre2_set_match_limit(all->context, MATCH_LIMIT);
+	pcre2_set_depth_limit(all->context, MATCH_LIMIT);
+	for (i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++) {
+		if (add(all, builtin[i].name, builtin[i].place, builtin[i].head, builtin[i].says,
+		    builtin[i].pattern, NULL, 0) != 0)
+			exit(EX_SOFTWARE);	/* a broken row is our own fault */
+	}
+	return all;
+}
+
+/* name place head pattern: words of white space, the head in double quotes,
+ * the pattern to the end of the line. */
+static int
+add_line(struct dialects *all, const char *file, unsigned number, char *line)
+{
+	char *name, *place, *head, *rest = line;
+	int i;
+
+	name = strsep(&rest, " \t");
+	while (rest != NULL && (*rest == ' ' || *rest == '\t'))
+		rest++;
+	place = strsep(&rest, " \t");
+	while (rest != NULL && (*rest == ' ' || *rest == '\t'))
+		rest++;
+	if (rest == NULL || *rest != '"' || (head = rest + 1, rest = strchr(head, '"')) == NULL) {
+		warnx("%s:%u: want: name place \"head\" pattern", file, number);
+		return -1;
+	}
+	*rest++ = '\0';
+	rest += strspn(rest, " \t");
+	for (i = 0; i < PLACES && strcmp(place, place_names[i]) != 0; i++)
+		continue;
+	if (i == PLACES) {
+		warnx("%s:%u: \"%s\" is no place; there are comment, beside, date, with, by, via",
+		    file, number, place);
+		return -1;
+	}
+	if (*rest == '\0') {
+		warnx("%s:%u: no pattern", file, number);
+		return -1;
+	}
+	if (add(all, name, (enum place)i, head, SAYS_TLS, rest, line, 1) != 0) {
+		warnx("%s:%u: the pattern cannot be used", file, number);
+		return -1;
+	}
+	return 0;
+}
+
+int
+dialects_add(struct dialects *all, const char *file)
+{
+	FILE *in = fopen(file, "r");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+	unsigned number = 0;
+	int answer = 0;
+
+	if (in == NULL) {
+		warn("%s", file);
+		return -1;
+	}
+	while (answer == 0 && (n = getline(&line, &size, in)) != -1) {
+		number++;
+		while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+			line[--n] = '\0';
+		if (n == 0 || line[0] == '#')
+			continue;
+		if (strlen(line) != (size_t)n) {
+			warnx("%s:%u: a NUL octet", file, number);
+			answer = -1;
+		} else if ((answer = add_line(all, file, number, line)) == 0) {
+			line = NULL;		/* now the row's */
+			size = 0;
+		}
+	}
+	if (ferror(in)) {
+		warn("%s", file);
+		answer = -1;
+	}
+	free(line);
+	fclose(in);
+	return answer;
+}
+
+static int
+fits(struct dialects *all, const struct row *row, enum place place, struct deep_str text,
+    struct finding *found)
+{
+	const PCRE2_SIZE *at;
+	int n, i;
+
+	if (text.n < row->nhead || memcmp(text.p, row->head, row->nhead) != 0)
+		return 0;
+	n = pcre2_match(row->code, (PCRE2_SPTR)text.p, text.n, 0, PCRE2_NO_UTF_CHECK, all->match,
+	    all->context);
+	if (n < 0)
+		return 0;
+	at = pcre2_get_ovector_pointer(all->match);
+	found->dialect = row->name;
+	found->says = row->says;
+	found->place = place;
+	for (i = 0; i < FACTS; i++) {
+		uint32_t g = row->group[i];
+
+		found->fact[i].p = NULL;
+		found->fact[i].n = 0;
+		if (g > 0 && g < (uint32_t)n && at[2 * g] != PCRE2_UNSET &&
+		    at[2 * g + 1] > at[2 * g]) {
+			found->fact[i].p = text.p + at[2 * g];
+			found->fact[i].n = at[2 * g + 1] - at[2 * g];
+		}
+	}
+	return 1;
+}
+
+enum deep_status
+dialects_match(struct dialects *all, enum place place, struct deep_str text,
+    struct finding *found)
+{
+	const struct row *row;
+
+	if (text.n == 0)
+		return DEEP_NO;
+	for (row = all->first[place][(unsigned char)text.p[0]]; row != NULL; row = row->next) {
+		if (fits(all, row, place, text, found))
+			return DEEP_YES;
+	}
+	for (row = all->any[place]; row != NULL; row = row->next) {
+		if (fits(all, row, place, text, found))
+			return DEEP_YES;
+	}
+	return DEEP_NO;
+}
+
+static void
+free_rows(struct row *row)
+{
+	struct row *next;
+
+	for (; row != NULL; row = next) {
+		next = row->next;
+		pcre2_code_free(row->code);
+		free(row->owned);
+		free(row);
+	}
+}
+
+void
+dialects_free(struct dialects *all)
+{
+	int place, octet;
+
+	if (all == NULL)
+		return;
+	for (place = 0; place < PLACES; place++) {
+		for (octet = 0; octet < 256; octet++)
+			free_rows(all->first[place][octet]);
+		free_rows(all->any[place]);
+	}
+	pcre2_match_data_free(all->match);
+	pcre2_match_context_free(all->context);
+	free(all);
+}

@@ -1,0 +1,462 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * hop.c - one Received field: who gave the message to whom, and what is
+ * recorded about TLS: the tls clause (RFC 8314 4.3), what the MTA wrote in its
+ * own way (dialect.c), and the protocol word (RFC 3848), in this order.
+ *
+ * Whatever is said about a certificate in a Received field is about the
+ * client's, so tls-cert and tls-dane-tlsa are never concluded from one.  Never
+ * takes a missing statement for a statement.
+ */
+#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <string.h>
+
+#include "analyzer.h"
+
+const char *const flag_names[FLAGS] = {
+	"version-inferred", "version-ambiguous", "suite-unknown", "suite-not-of-version",
+	"anonymous", "discouraged", "obsolete", "contradiction", "gap", "clock", "no-date",
+	"no-from", "no-by", "fault", "limit", "not-tls"
+};
+const char *const verdict_names[] = { "local", "strong", "tls", "unknown", "weak", "clear" };
+const char *const client_names[] = { "unknown", "none", "unverified", "verified" };
+
+/* How MTAs word the state of the client's certificate. */
+static const struct { const char *text; enum client client; } clients[] = {
+	{ "No client certificate requested", CLIENT_NONE },
+	{ "Client did not present a certificate", CLIENT_NONE },
+	{ "verified OK", CLIENT_VERIFIED }, { "not verified", CLIENT_UNVERIFIED },
+	{ "OK", CLIENT_VERIFIED }, { "YES", CLIENT_VERIFIED },
+	{ "NO", CLIENT_NONE }, { "NOT", CLIENT_NONE }, { "NONE", CLIENT_NONE },
+	{ "FAIL", CLIENT_UNVERIFIED }, { "CAFAIL", CLIENT_UNVERIFIED },
+};
+
+static struct deep_str
+first_word(struct deep_str text)
+{
+	struct deep_word word;
+
+	if (text.p == NULL || deep_word_next(&text, &word, NULL) == DEEP_NO)
+		return (struct deep_str){ NULL, 0 };
+	return word.text;
+}
+
+/* A host is one word; a phrase such as "mail pickup service" is kept whole. */
+static struct deep_str
+host(struct deep_str value)
+{
+	struct deep_str word = first_word(value);
+
+	if (word.p != NULL && (memchr(word.p, '.', word.n) != NULL ||
+	    memchr(word.p, ':', word.n) != NULL || *word.p == '['))
+		return word;
+	return value;
+}
+
+/* "[192.0.2.1]:25", "IPv6:2001:db8::1", "/192.0.2.1", "192.0.2.1:25" -> the address. */
+static int
+address(struct deep_str text, struct deep_str *out)
+{
+	unsigned char binary[sizeof(struct in6_addr)];
+	char copy[64];
+	const char *end;
+
+	if (text.n > 0 && (*text.p == '[' || *text.p == '/' || *text.p == '<')) {
+		text.p++;
+		text.n--;
+	}
+	if ((end = memchr(text.p, ']', text.n)) != NULL)
+		text.n = (size_t)(end - text.p);
+	if (text.n > 5 && strncasecmp(text.p, "IPv6:", 5) == 0) {
+		text.p += 5;
+		text.n -= 5;
+	}
+	if ((end = memchr(text.p, '%', text.n)) != NULL)
+		text.n = (size_t)(end - text.p);
+	if (text.n < 2 || text.n >= sizeof(copy))
+		return 0;
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = '\0';
+	if (inet_pton(AF_INET6, copy, binary) == 1 || inet_pton(AF_INET, copy, binary) == 1) {
+		*out = text;
+		return 1;
+	}
+	/* an IPv4 address with a port behind it */
+	if ((end = memchr(text.p, ':', text.n)) != NULL && memchr(text.p, '.', text.n) != NULL) {
+		text.n = (size_t)(end - text.p);
+		copy[text.n] = '\0';
+		if (inet_pton(AF_INET, copy, binary) == 1) {
+			*out = text;
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* TCP-info: the address in the comments of the from clause, and the name before
+ * it; else the address that the clause itself names. */
+static void
+read_tcp_info(struct hop *hop, const struct deep_received *field)
+{
+	struct deep_word word;
+	size_t i;
+
+	for (i = 0; i < field->ncomment; i++) {
+		struct deep_str text = field->comment[i].text, before = { NULL, 0 };
+
+		if (field->comment[i].kind != DEEP_FROM)
+			continue;
+		while (deep_word_next(&text, &word, NULL) != DEEP_NO) {
+			const char *at;
+			struct deep_str bare = word.text;
+
+			if ((at = memchr(bare.p, '@', bare.n)) != NULL) {	/* ident@[address] */
+				bare.n -= (size_t)(at + 1 - bare.p);
+				bare.p = at + 1;
+			}
+			if (address(bare, &hop->from_ip)) {
+				hop->from_rdns = before;
+				return;
+			}
+			if (word.kind == DEEP_ATOM && memchr(word.text.p, '=', word.text.n) == NULL)
+				before = word.text;
+		}
+	}
+	if (field->the[DEEP_FROM].value.p != NULL) {
+		struct deep_str text = field->the[DEEP_FROM].value;
+
+		while (hop->from_ip.p == NULL && deep_word_next(&text, &word, NULL) != DEEP_NO)
+			(void)address(word.text, &hop->from_ip);
+	}
+}
+
+static int
+number(struct deep_str text)
+{
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < text.n && i < 6; i++)
+		n = n * 10 + (text.p[i] - '0');
+	return n;
+}
+
+/* What one statement says, put to what the others said. */
+static void
+take_finding(struct hop *hop, const struct finding *found, int *version, int *clear)
+{
+	const struct deep_str *fact = found->fact;
+	size_t i;
+
+	if (fact[FACT_CLIENT].p != NULL) {
+		for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+			if (deep_is(fact[FACT_CLIENT], clients[i].text))
+				hop->client = clients[i].client;
+		}
+	}
+	if (found->says == SAYS_ASIDE)
+		return;
+	hop->evidence |= EVIDENCE_COMMENT;
+	if (found->says == SAYS_CLEAR) {
+		*clear = 1;
+		if (hop->dialect == NULL)
+			hop->dialect = found->dialect;
+		return;
+	}
+	if (found->says == SAYS_OTHER) {
+		hop->flags |= FLAG_NOT_TLS;
+		hop->dialect = found->dialect;
+		return;
+	}
+	hop->is_tls = 1;
+	if (hop->dialect == NULL)
+		hop->dialect = found->dialect;
+	if (fact[FACT_VERSION].p != NULL) {
+		int v = deep_tls_version(fact[FACT_VERSION]);
+
+		if (*version > DEEP_TLS_LABEL && v > DEEP_TLS_LABEL && v != *version)
+			hop->flags |= FLAG_CONTRADICTION;
+		else if (v != 0 && *version <= DEEP_TLS_LABEL)
+			*version = v;
+	}
+	if (fact[FACT_SUITE].p != NULL) {
+		if (hop->suite_text.p == NULL) {
+			hop->suite_text = fact[FACT_SUITE];
+		} else {
+			const struct deep_suite *one = deep_suite_find(hop->suite_text, *version, NULL);
+			const struct deep_suite *other = deep_suite_find(fact[FACT_SUITE], *version, NULL);
+
+			if (one != NULL && other != NULL && one != other)
+				hop->flags |= FLAG_CONTRADICTION;
+		}
+	}
+	if (fact[FACT_BITS].p != NULL && hop->bits == 0)
+		hop->bits = number(fact[FACT_BITS]);
+	if (fact[FACT_GROUP].p != NULL && hop->group_text.p == NULL)
+		hop->group_text = fact[FACT_GROUP];
+}
+
+static void
+find_statements(struct hop *hop, const struct deep_received *field, struct dialects *dialects,
+    int *version, int *clear)
+{
+	struct finding found;
+	size_t i;
+
+	for (i = 0; i < field->ncomment; i++) {
+		const struct deep_comment *c = &field->comment[i];
+
+		if ((field->tls.suite.p != NULL &&
+		    dialects_match(dialects, PLACE_BESIDE, c->text, &found) == DEEP_YES) ||
+		    (c->kind == DEEP_DATE &&
+		    dialects_match(dialects, PLACE_DATE, c->text, &found) == DEEP_YES) ||
+		    dialects_match(dialects, PLACE_COMMENT, c->text, &found) == DEEP_YES)
+			take_finding(hop, &found, version, clear);
+	}
+	for (i = 0; i < field->nclause; i++) {
+		const struct deep_clause *c = &field->clause[i];
+		struct deep_str text;
+		enum place place;
+
+		if (c->kind == DEEP_WITH)
+			place = PLACE_WITH;
+		else if (c->kind == DEEP_BY)
+			place = PLACE_BY;
+		else if (c->kind == DEEP_VIA)
+			place = PLACE_VIA;
+		else
+			continue;
+		text.p = c->name.p + c->name.n;
+		text.n = (size_t)(c->all.p + c->all.n - text.p);
+		while (text.n > 0 && (*text.p == ' ' || *text.p == '\t')) {
+			text.p++;
+			text.n--;
+		}
+		if (dialects_match(dialects, place, text, &found) != DEEP_YES)
+			continue;
+		/* the row of a whole clause names it better than its comment did */
+		if (place == PLACE_WITH && found.fact[FACT_SUITE].p != NULL &&
+		    hop->suite_text.p == found.fact[FACT_SUITE].p)
+			hop->dialect = found.dialect;
+		take_finding(hop, &found, version, clear);
+	}
+}
+
+/* The protocol word: of the first with clause that holds a known one. */
+static const struct deep_protocol *
+read_protocol(struct hop *hop, const struct deep_received *field)
+{
+	const struct deep_protocol *protocol;
+	size_t i;
+
+	hop->with = field->the[DEEP_WITH].value;
+	for (i = 0; i < field->nclause; i++) {
+		if (field->clause[i].kind != DEEP_WITH || field->clause[i].value.p == NULL)
+			continue;
+		protocol = deep_protocol_find(field->clause[i].value);
+		if (protocol != NULL) {
+			hop->with = field->clause[i].value;
+			return protocol;
+		}
+	}
+	return NULL;
+}
+
+static void
+read_suite(struct hop *hop, int version)
+{
+	const struct deep_group *carried = NULL;
+	int negotiated = version > DEEP_TLS_LABEL ? version : 0;
+
+	if (hop->suite_text.p != NULL) {
+		/* as it is written; the version helps only where the name alone does not do */
+		hop->suite = deep_suite_find(hop->suite_text, 0, &carried);
+		if (hop->suite == NULL)
+			hop->suite = deep_suite_find(hop->suite_text, negotiated, &carried);
+		if (hop->suite == NULL)
+			hop->flags |= FLAG_SUITE_UNKNOWN;
+	}
+	hop->group = hop->group_text.p != NULL ? deep_group_find(hop->group_text) : NULL;
+	if (hop->group == NULL && carried != NULL)
+		hop->group = carried;
+	hop->version = negotiated;
+	if (hop->suite == NULL)
+		return;
+	hop->bits = hop->suite->bits;
+	if (negotiated == 0 && hop->suite->needs >= DEEP_TLS1_2) {
+		hop->version = hop->suite->needs;
+		hop->flags |= FLAG_VERSION_INFERRED;
+	} else if (version == DEEP_TLS_LABEL) {
+		hop->version = DEEP_TLS1_0;
+		hop->flags |= FLAG_VERSION_AMBIGUOUS;
+	} else if (negotiated != 0 && (hop->suite->needs > negotiated ||
+	    (negotiated == DEEP_TLS1_3) != (hop->suite->needs == DEEP_TLS1_3))) {
+		hop->flags |= FLAG_SUITE_VERSION;
+	}
+	if (hop->suite->flags & DEEP_SUITE_ANON)
+		hop->flags |= FLAG_ANONYMOUS;
+	if (hop->suite->recommended == 'D')
+		hop->flags |= FLAG_DISCOURAGED;
+	if (!(hop->suite->flags & DEEP_SUITE_PFS) || hop->suite->bits < 128 ||
+	    (hop->suite->flags & (DEEP_SUITE_RC4 | DEEP_SUITE_MD5 | DEEP_SUITE_NULL)))
+		hop->flags |= FLAG_OBSOLETE;
+}
+
+static int
+is_loopback(struct deep_str ip)
+{
+	return ip.p != NULL && ((ip.n > 4 && memcmp(ip.p, "127.", 4) == 0) || deep_is(ip, "::1") ||
+	    (ip.n > 11 && strncasecmp(ip.p, "::ffff:127.", 11) == 0));
+}
+
+static int
+is_here(struct deep_str name)
+{
+	return deep_is(name, "localhost") || deep_is(name, "localhost.localdomain") ||
+	    deep_is(name, "[127.0.0.1]") || deep_is(name, "127.0.0.1");
+}
+
+/* The comments by which a local submission shows itself. */
+static int
+says_local(const struct deep_received *field)
+{
+	static const char *const beginnings[] = {
+		"qmail ", "nullmailer ", "sSMTP ", "from userid ", "unix socket", "[unix socket]",
+		"local", "[local]"
+	};
+	size_t i, k;
+
+	for (i = 0; i < field->ncomment; i++) {
+		struct deep_str text = field->comment[i].text;
+		const char *comma;
+
+		/* "Postfix, from userid 1000"; "localhost [local]" */
+		if ((comma = memmem(text.p, text.n, ", from userid ", 14)) != NULL ||
+		    memmem(text.p, text.n, "[local]", 7) != NULL)
+			return 1;
+		for (k = 0; k < sizeof(beginnings) / sizeof(beginnings[0]); k++) {
+			size_t n = strlen(beginnings[k]);
+
+			if (text.n >= n && memcmp(text.p, beginnings[k], n) == 0 &&
+			    (beginnings[k][n - 1] == ' ' || text.n == n))
+				return 1;
+		}
+	}
+	return 0;
+}
+
+static int
+is_local(const struct hop *hop, const struct deep_received *field,
+    const struct deep_protocol *protocol)
+{
+	if (protocol != NULL && protocol->says == DEEP_SAYS_LOCAL)
+		return 1;
+	if (is_loopback(hop->from_ip) || says_local(field))
+		return 1;
+	if (hop->from.p == NULL)	/* "by h (Postfix) id 4A": from queue to queue */
+		return hop->with.p == NULL && hop->by.p != NULL && !hop->is_tls;
+	if (hop->from_ip.p != NULL)
+		return 0;
+	return is_here(hop->from) || (hop->by.p != NULL && hop->from.n == hop->by.n &&
+	    strncasecmp(hop->from.p, hop->by.p, hop->by.n) == 0);
+}
+
+static void
+judge(struct hop *hop, const struct deep_protocol *protocol, int local, int clear)
+{
+	struct deep_session session;
+	unsigned worse = DEEP_SUITE_NULL | DEEP_SUITE_EXPORT | DEEP_SUITE_RC4;
+	int ambiguous = (hop->flags & FLAG_VERSION_AMBIGUOUS) != 0;
+
+	if (hop->is_tls) {
+		memset(&session, 0, sizeof(session));
+		session.version = ambiguous ? DEEP_TLS_SOME : hop->version;
+		session.suite = hop->suite;
+		hop->latches = deep_latches_satisfied(&session) &
+		    ~(deep_latches)(DEEP_LATCH_CERT | DEEP_LATCH_DANE);
+	}
+	if (clear && (hop->is_tls || (protocol != NULL && protocol->says == DEEP_SAYS_TLS)))
+		hop->flags |= FLAG_CONTRADICTION;
+	if (local)
+		hop->verdict = VERDICT_LOCAL;
+	else if (clear)
+		hop->verdict = VERDICT_CLEAR;
+	else if (hop->is_tls && ((hop->version != 0 && hop->version < DEEP_TLS1_2 && !ambiguous) ||
+	    (hop->suite != NULL && (hop->suite->bits < 128 || (hop->suite->flags & worse))) ||
+	    (hop->suite == NULL && hop->bits > 0 && hop->bits < 128)))
+		hop->verdict = VERDICT_WEAK;
+	else if (hop->is_tls && hop->suite != NULL && hop->version >= DEEP_TLS1_2 && !ambiguous)
+		hop->verdict = VERDICT_STRONG;
+	else if (hop->is_tls)
+		hop->verdict = VERDICT_TLS;
+	else if (protocol != NULL && protocol->says == DEEP_SAYS_CLEAR)
+		hop->verdict = VERDICT_CLEAR;
+	else
+		hop->verdict = VERDICT_UNKNOWN;
+}
+
+void
+hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, struct arena *arena)
+{
+	static struct deep_received field;	/* large, and filled anew each time */
+	const struct deep_protocol *protocol;
+	enum deep_status answer;
+	struct deep_str word;
+	char *buf;
+	int n, version = 0, clear = 0;
+
+	memset(hop, 0, sizeof(*hop));
+	buf = arena_get(arena, value.n + 1);
+	n = deep_unfold(buf, value.n + 1, value);
+	hop->raw.p = buf;
+	hop->raw.n = n > 0 ? (size_t)n : 0;
+
+	answer = deep_received_parse(hop->raw, &field, NULL);
+	if (answer == DEEP_LIMIT)
+		hop->flags |= FLAG_LIMIT;
+	else if (answer == DEEP_BAD && field.date_text.p != NULL)
+		hop->flags |= FLAG_FAULT;
+	hop->from = host(field.the[DEEP_FROM].value);
+	hop->by = host(field.the[DEEP_BY].value);
+	hop->via = field.the[DEEP_VIA].value;
+	hop->id = first_word(field.the[DEEP_ID].value);
+	word = first_word(field.the[DEEP_FOR].value);
+	if (word.n > 2 && *word.p == '<' && word.p[word.n - 1] == '>') {
+		word.p++;
+		word.n -= 2;
+	}
+	hop->rcpt = word;
+	hop->date = field.date;
+	hop->has_date = field.date_text.p != NULL;
+	if (field.the[DEEP_FROM].name.p == NULL)
+		hop->flags |= FLAG_NO_FROM;
+	if (hop->by.p == NULL)
+		hop->flags |= FLAG_NO_BY;
+	if (!hop->has_date)
+		hop->flags |= FLAG_NO_DATE;
+	read_tcp_info(hop, &field);
+
+	if (field.tls.suite.p != NULL) {
+		hop->is_tls = 1;
+		hop->evidence |= EVIDENCE_CLAUSE;
+		hop->suite_text = field.tls.suite;
+		hop->group_text = field.tls.group;
+	}
+	find_statements(hop, &field, dialects, &version, &clear);
+	if (hop->evidence == EVIDENCE_CLAUSE)
+		hop->dialect = "tls-clause";
+	protocol = read_protocol(hop, &field);
+	if (protocol != NULL && (protocol->says == DEEP_SAYS_TLS ||
+	    (!hop->is_tls && protocol->says != DEEP_SAYS_NOTHING)))
+		hop->evidence |= EVIDENCE_WITH;
+	if (protocol != NULL && protocol->says == DEEP_SAYS_TLS && !clear)
+		hop->is_tls = 1;
+	if (hop->is_tls)
+		read_suite(hop, version);
+	judge(hop, protocol, is_local(hop, &field, protocol), clear);
+}

@@ -1,0 +1,257 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * path.c - the chain of Received fields of one header (RFC 5321 4.4: the
+ * newest stands first), turned round so that the origin is hop 1, with what is
+ * missing in it and the verdict of its worst hop.
+ *
+ * The order of the fields is kept, dates never sort them.
+ */
+#include <string.h>
+
+#include "analyzer.h"
+
+static void
+add_why(struct path *path, const char *why)
+{
+	size_t i;
+
+	path->complete = 0;
+	for (i = 0; i < path->nwhy; i++) {
+		if (strcmp(path->why[i], why) == 0)
+			return;
+	}
+	if (path->nwhy < sizeof(path->why) / sizeof(path->why[0]))
+		path->why[path->nwhy++] = why;
+}
+
+/* Cuts brackets and a final dot. */
+static struct deep_str
+plain(struct deep_str name)
+{
+	if (name.n > 2 && *name.p == '[' && name.p[name.n - 1] == ']') {
+		name.p++;
+		name.n -= 2;
+	}
+	if (name.n > 1 && name.p[name.n - 1] == '.')
+		name.n--;
+	return name;
+}
+
+static int
+same(struct deep_str a, struct deep_str b)
+{
+	a = plain(a);
+	b = plain(b);
+	return a.p != NULL && b.p != NULL && a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+}
+
+/* A name that others could use for the host too: with a dot, and no address. */
+static int
+is_public_name(struct deep_str name)
+{
+	const char *dot;
+
+	name = plain(name);
+	if (name.p == NULL || name.n == 0 || memchr(name.p, ':', name.n) != NULL)
+		return 0;
+	dot = memrchr(name.p, '.', name.n);
+	return dot != NULL && dot + 1 < name.p + name.n && (dot[1] < '0' || dot[1] > '9') &&
+	    memchr(name.p, '/', name.n) == NULL;
+}
+
+/* The last labels: two, or three below a short second one such as co.uk. */
+static struct deep_str
+organisation(struct deep_str name)
+{
+	struct deep_str part = plain(name);
+	size_t at = part.n;
+	int labels = 0, wanted = 2;
+	size_t last = part.n;
+
+	while (at > 0) {
+		if (part.p[at - 1] == '.') {
+			if (++labels == 2 && last - at <= 3)
+				wanted = 3;
+			if (labels == wanted)
+				break;
+			last = at - 1;
+		}
+		at--;
+	}
+	part.p += at;
+	part.n -= at;
+	return part;
+}
+
+/* Did the host that wrote the older hop give the message on in the newer one?
+ * Only names that can be compared are. */
+static int
+is_gap(const struct hop *older, const struct hop *newer)
+{
+	const struct deep_str names[] = { newer->from, newer->from_rdns };
+	int compared = 0;
+	size_t i;
+
+	if (older->by.p == NULL || newer->from.p == NULL || newer->verdict == VERDICT_LOCAL)
+		return 0;
+	if (same(older->by, newer->from) || same(older->by, newer->from_ip) ||
+	    same(older->by, newer->from_rdns))
+		return 0;
+	if (!is_public_name(older->by))
+		return 0;
+	for (i = 0; i < 2; i++) {
+		if (!is_public_name(names[i]))
+			continue;
+		compared = 1;
+		if (same(organisation(older->by), organisation(names[i])))
+			return 0;
+	}
+	return compared;
+}
+
+static int
+is_trusted(const struct trust *trust, struct deep_str by)
+{
+	size_t i;
+
+	by = plain(by);
+	for (i = 0; i < trust->nhost; i++) {
+		size_t n = strlen(trust->host[i]);
+
+		if (deep_is(by, trust->host[i]) || (by.p != NULL && by.n > n + 1 &&
+		    by.p[by.n - n - 1] == '.' &&
+		    strncasecmp(by.p + by.n - n, trust->host[i], n) == 0))
+			return 1;
+	}
+	return 0;
+}
+
+/* From the newest down, as long as each field was written by a trusted host: a
+ * field below a stranger's could name anybody. */
+static void
+mark_trust(struct path *path, const struct trust *trust)
+{
+	size_t i;
+	int trusted = 1;
+
+	if (trust == NULL || trust->nhost == 0)
+		return;
+	for (i = path->nhop; i-- > 0; ) {
+		struct hop *hop = &path->hop[i];
+
+		if (hop->by.p != NULL || hop->verdict != VERDICT_LOCAL)
+			trusted = trusted && is_trusted(trust, hop->by);
+		hop->has_trust = 1;
+		hop->trusted = trusted != 0;
+	}
+}
+
+/* What the report itself says about the end of the path (RFC 3461 5.2, 6.2). */
+static void
+judge_end(struct path *path, const struct dsn *dsn)
+{
+	static const char exim[] = "eximdsn";
+	const struct hop *last = path->nhop > 0 ? &path->hop[path->nhop - 1] : NULL;
+	int is_exim = dsn->boundary_hint.p != NULL && memmem(dsn->boundary_hint.p,
+	    dsn->boundary_hint.n, exim, sizeof(exim) - 1) != NULL;
+	size_t i;
+
+	if (dsn->nrcpt == 0)
+		add_why(path, "no-recipient-group");
+	for (i = 0; i < dsn->nrcpt; i++) {
+		const struct recipient *rcpt = &dsn->rcpt[i];
+
+		if (deep_is(rcpt->action, "relayed"))
+			add_why(path, "relayed");
+		else if (deep_is(rcpt->action, "expanded"))
+			add_why(path, "expanded");
+		else if (!deep_is(rcpt->action, "delivered"))
+			add_why(path, "not-delivered");
+		else if (rcpt->remote_mta.n > 0 && is_exim)
+			add_why(path, "relayed-called-delivered");	/* */
+		else if (rcpt->remote_mta.n > 0 && !same(rcpt->remote_mta, dsn->reporting_mta))
+			add_why(path, "last-hop-invisible");
+		else if (last != NULL && last->by.p != NULL && is_public_name(last->by) &&
+		    is_public_name(dsn->reporting_mta) && !same(last->by, dsn->reporting_mta) &&
+		    !same(organisation(last->by), organisation(dsn->reporting_mta)))
+			add_why(path, "last-hop-invisible");
+	}
+	if (path->nhop == 0)
+		add_why(path, dsn->returned.p == NULL ? "no-header-returned" : "no-received");
+}
+
+static void
+judge(struct path *path)
+{
+	size_t i;
+	int first = 1;
+
+	path->verdict = path->nhop == 0 ? VERDICT_UNKNOWN : VERDICT_LOCAL;
+	for (i = 0; i < path->nhop; i++) {
+		struct hop *hop = &path->hop[i], *older = i > 0 ? &path->hop[i - 1] : NULL;
+
+		if (older != NULL && older->has_date && hop->has_date) {
+			hop->has_delay = 1;
+			hop->delay = hop->date.utc - older->date.utc;
+			if (hop->delay <= -60)
+				hop->flags |= FLAG_CLOCK;
+		}
+		if (older != NULL && is_gap(older, hop)) {
+			hop->flags |= FLAG_GAP;
+			add_why(path, "gap");
+		}
+		if (hop->verdict > path->verdict)
+			path->verdict = hop->verdict;
+		if (hop->verdict != VERDICT_LOCAL) {
+			path->latches = first ? hop->latches : path->latches & hop->latches;
+			first = 0;
+		}
+	}
+}
+
+void
+path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
+    const struct trust *trust, struct dialects *dialects, struct arena *arena)
+{
+	struct deep_str rest = header;
+	struct deep_field field;
+	enum deep_status answer;
+	size_t n = 0, i;
+
+	memset(path, 0, sizeof(*path));
+	path->complete = 1;
+	if (rest.n > HEADER_MAX) {
+		rest.n = HEADER_MAX;
+		add_why(path, "header-limit");
+	}
+	header = rest;
+	while ((answer = deep_field_next(&rest, &field, NULL)) != DEEP_NO) {
+		if (deep_is(field.name, "Received") && ++n > RECEIVED_MAX) {
+			n = RECEIVED_MAX;
+			add_why(path, "received-limit");
+			break;
+		}
+	}
+	if (n > 0)
+		path->hop = arena_get(arena, n * sizeof(*path->hop));
+	path->nhop = n;
+	rest = header;
+	for (i = n; i > 0; ) {
+		answer = deep_field_next(&rest, &field, NULL);
+		if (answer == DEEP_NO)
+			break;
+		if (!deep_is(field.name, "Received"))
+			continue;
+		hop_read(&path->hop[--i], field.value, dialects, arena);
+		if (answer == DEEP_LIMIT) {
+			path->hop[i].flags |= FLAG_LIMIT;
+			add_why(path, "field-limit");
+		}
+	}
+	judge(path);
+	mark_trust(path, trust);
+	if (dsn != NULL)
+		judge_end(path, dsn);
+}

@@ -1,0 +1,302 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * date.c - date-time of RFC 5322 3.3 and 4.3, and the forms seen beside them.
+ *
+ *	date-time = [ day-name [","] ] ( rfc-date / iso-date / ctime-date )
+ *	rfc-date  = 1*2DIGIT month 2*4DIGIT time [zone]
+ *	iso-date  = 4DIGIT "-" 2DIGIT "-" 2DIGIT ( "T" / SP ) time [zone]
+ *	ctime-date = month 1*2DIGIT time ( 4DIGIT [zone] / zone 4DIGIT )
+ *	time	  = 1*2DIGIT ":" 2DIGIT [ ":" 2DIGIT [ "." 1*DIGIT ] ]
+ *	zone	  = [FWS] ( ("+" / "-") 4DIGIT / "Z" / name )
+ *
+ * Uses no locale and no time zone of the machine.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "deep.h"
+#include "word.h"
+
+struct cursor { const char *p, *end; };
+
+/* White space and comments. */
+static void
+skip(struct cursor *c)
+{
+	for (;;) {
+		while (c->p < c->end && deep_space(*c->p))
+			c->p++;
+		if (c->p < c->end && *c->p == '(') {
+			struct deep_str rest = { c->p, (size_t)(c->end - c->p) };
+			struct deep_word word;
+
+			if (deep_word_next(&rest, &word, NULL) != DEEP_YES)
+				return;
+			c->p = rest.p;
+		} else {
+			return;
+		}
+	}
+}
+
+/* Between least and most digits; -1: there are not. */
+static int
+number(struct cursor *c, int least, int most)
+{
+	const char *p = c->p;
+	int n = 0, digits = 0;
+
+	while (p < c->end && digits < most && deep_digit(*p)) {
+		n = n * 10 + (*p++ - '0');
+		digits++;
+	}
+	if (digits < least || (p < c->end && deep_digit(*p)))
+		return -1;
+	c->p = p;
+	return n;
+}
+
+static int
+take(struct cursor *c, char what)
+{
+	if (c->p < c->end && *c->p == what) {
+		c->p++;
+		return 1;
+	}
+	return 0;
+}
+
+/* The row of a table of three-letter names, 0 to rows - 1; letters may follow
+ * in a name written out. */
+static int
+name(struct cursor *c, const char *table, int rows)
+{
+	int row;
+
+	if (c->end - c->p < 3)
+		return -1;
+	for (row = 0; row < rows; row++) {
+		const char *t = table + row * 3;
+
+		if (deep_lower(c->p[0]) == t[0] && deep_lower(c->p[1]) == t[1] &&
+		    deep_lower(c->p[2]) == t[2]) {
+			c->p += 3;
+			while (c->p < c->end && deep_alpha(*c->p))
+				c->p++;
+			return row;
+		}
+	}
+	return -1;
+}
+
+static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+static const char days[] = "montuewedthufrisatsun";
+
+static int
+time_of_day(struct cursor *c, int *seconds, int32_t *nsec)
+{
+	int h, m, s = 0;
+
+	skip(c);
+	if ((h = number(c, 1, 2)) < 0 || h > 23 || !take(c, ':') ||
+	    (m = number(c, 2, 2)) < 0 || m > 59)
+		return 0;
+	if (take(c, ':')) {
+		if ((s = number(c, 2, 2)) < 0 || s > 60)
+			return 0;
+		if (c->end - c->p > 1 && (*c->p == '.' || *c->p == ',') && deep_digit(c->p[1])) {
+			int32_t unit = 100000000;
+
+			for (c->p++; c->p < c->end && deep_digit(*c->p); c->p++) {
+				*nsec += (*c->p - '0') * unit;
+				unit /= 10;
+			}
+		}
+	}
+	*seconds = h * 3600 + m * 60 + s;
+	return 1;
+}
+
+/* RFC 5322 4.3: the names it defines; single letters and others are unknown. */
+static const struct { char name[5]; int16_t minutes; } zones[] = {
+	{ "utc", 0 }, { "gmt", 0 }, { "ut", 0 }, { "z", 0 },
+	{ "est", -300 }, { "edt", -240 }, { "cst", -360 }, { "cdt", -300 },
+	{ "mst", -420 }, { "mdt", -360 }, { "pst", -480 }, { "pdt", -420 },
+	{ "hst", -600 }, { "hdt", -540 }, { "jst", 540 }, { "cet", 60 },
+	{ "cest", 120 }, { "eet", 120 }, { "eest", 180 }, { "msk", 180 },
+};
+
+static void
+zone(struct cursor *c, struct deep_date *date)
+{
+	const char *start = c->p, *q;
+	size_t i;
+	int n;
+
+	skip(c);
+	if (c->end - c->p >= 5 && (*c->p == '+' || *c->p == '-')) {
+		int east = *c->p == '+' ? 1 : -1;
+		int h, m;
+
+		q = c->p++;
+		if (c->end - c->p >= 5 && c->p[2] == ':') {	/* RFC 3339 */
+			h = number(c, 2, 2);
+			c->p += h >= 0;
+			m = number(c, 2, 2);
+			n = h < 0 || m < 0 ? -1 : h * 100 + m;
+		} else {
+			n = number(c, 4, 4);
+		}
+		if (n >= 0 && n % 100 < 60 && n / 100 < 24) {
+			date->zone = (int16_t)(east * (n / 100 * 60 + n % 100));
+			date->zone_known = (uint8_t)(n != 0 || east > 0);
+			return;
+		}
+		c->p = q;
+		c->p = start;
+		return;
+	}
+	for (q = c->p; q < c->end && deep_alpha(*q); q++)
+		continue;
+	for (i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+		struct deep_str word = { c->p, (size_t)(q - c->p) };
+
+		if (deep_is(word, zones[i].name)) {
+			date->zone = zones[i].minutes;
+			date->zone_known = 1;
+			c->p = q;
+			return;
+		}
+	}
+	c->p = start;
+}
+
+/* Days since 1970-01-01 of the proleptic Gregorian calendar; month 0 to 11. */
+static int64_t
+days_since_epoch(int year, int month, int day)
+{
+	static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+	int y = year - (month < 2);		/* the last February that is over */
+	int64_t leaps = y / 4 - y / 100 + y / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
+
+	return (int64_t)(year - 1970) * 365 + leaps + before[month] + day - 1;
+}
+
+static int
+days_in(int year, int month)
+{
+	static const int length[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	int leap = month == 1 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return length[month] + leap;
+}
+
+enum deep_status
+deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault *fault)
+{
+	struct cursor c = { rest->p, rest->p };
+	const char *begin;
+	int year = -1, month = -1, day = -1, seconds = 0, digits;
+
+	memset(date, 0, sizeof(*date));
+	if (rest->p == NULL)
+		return DEEP_NO;
+	c.end = rest->p + rest->n;
+	skip(&c);
+	if (c.p == c.end)
+		return DEEP_NO;
+	begin = c.p;
+	if (name(&c, days, 7) >= 0) {
+		skip(&c);
+		take(&c, ',');
+		skip(&c);
+	}
+	if (c.end - c.p > 4 && deep_digit(c.p[3]) && c.p[4] == '-') {		/* ISO */
+		if ((year = number(&c, 4, 4)) < 0 || !take(&c, '-') ||
+		    (month = number(&c, 2, 2)) < 0 || !take(&c, '-') ||
+		    (day = number(&c, 2, 2)) < 0)
+			goto bad;
+		month--;
+		take(&c, 'T');
+		if (!time_of_day(&c, &seconds, &date->nsec))
+			goto bad;
+		zone(&c, date);
+	} else if ((month = name(&c, months, 12)) >= 0) {			/* ctime */
+		skip(&c);
+		if ((day = number(&c, 1, 2)) < 0 || !time_of_day(&c, &seconds, &date->nsec))
+			goto bad;
+		zone(&c, date);
+		skip(&c);
+		if ((year = number(&c, 4, 4)) < 0)
+			goto bad;
+		if (!date->zone_known)
+			zone(&c, date);
+	} else {								/* RFC 5322 */
+		if ((day = number(&c, 1, 2)) < 0)
+			goto bad;
+		skip(&c);
+		take(&c, '-');
+		if ((month = name(&c, months, 12)) < 0)
+			goto bad;
+		skip(&c);
+		take(&c, '-');
+		begin = c.p;
+		if ((year = number(&c, 2, 4)) < 0)
+			goto bad;
+		digits = (int)(c.p - begin);
+		if (digits == 2)			/* RFC 5322 4.3 */
+			year += year < 50 ? 2000 : 1900;
+		else if (digits == 3)
+			year += 1900;
+		if (!time_of_day(&c, &seconds, &date->nsec))
+			goto bad;
+		zone(&c, date);
+	}
+	if (month < 0 || month > 11 || year < 1900 || day < 1 || day > days_in(year, month))
+		goto bad;
+	date->utc = days_since_epoch(year, month, day) * 86400 + seconds - date->zone * 60;
+	rest->n = (size_t)(c.end - c.p);
+	rest->p = c.p;
+	return DEEP_YES;
+bad:
+	deep_blame(fault, (size_t)(c.p - rest->p), "no date that RFC 5322 knows");
+	memset(date, 0, sizeof(*date));
+	return DEEP_BAD;
+}
+
+int
+deep_date_emit(char *buf, size_t size, const struct deep_date *date)
+{
+	int64_t days_left = date->utc / 86400, second = date->utc % 86400;
+	int year = 1970, month = 0, n;
+	char text[32];
+
+	if (second < 0) {
+		second += 86400;
+		days_left--;
+	}
+	if (size > 0)
+		buf[0] = '\0';
+	year += (int)(days_left / 366);		/* never too late, then one by one */
+	if (days_left < 0)
+		year--;
+	if (year < 1800 || year > 9999)
+		return -1;
+	while (days_since_epoch(year + 1, 0, 1) <= days_left)
+		year++;
+	while (days_since_epoch(year, 0, 1) > days_left)
+		year--;
+	days_left -= days_since_epoch(year, 0, 1);
+	while (days_left >= days_in(year, month))
+		days_left -= days_in(year, month++);
+	if (year > 9999)
+		return -1;
+	n = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month + 1,
+	    (int)days_left + 1, (int)(second / 3600), (int)(second / 60 % 60),
+	    (int)(second % 60));
+	if ((size_t)n < size)
+		memcpy(buf, text, (size_t)n + 1);
+	return n;
+}

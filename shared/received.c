@@ -1,0 +1,263 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * received.c - Received fields: written by RFC 5321 4.4, read as loosely as
+ * RFC 5322 section 4 and a million real ones ask.
+ *
+ *	received = *( clause / comment / ";" ) [ ";" date-time ] *( clause / comment )
+ *	clause	 = keyword *( word / comment )
+ *	keyword	 = "from" / "by" / "via" / "with" / "id" / "for" / "tls" / "group" / other
+ *
+ * A keyword is a word of its own outside comments.  The word behind a keyword
+ * is its value, whatever it says, unless it is one of the first six.  From, by,
+ * via and with take all words up to the next keyword; id and for take one, and
+ * each word behind that opens an additional clause (RFC 5321: Atom FWS String).
+ *
+ * A fault never ends the reading.  Knows no MTA: what stands in comments is
+ * given out, not understood.
+ */
+#include <string.h>
+
+#include "deep.h"
+#include "word.h"
+
+/* Unclosed comments are looked for to the end; more of them than this, and the
+ * field is given up, so that the work stays linear. */
+#define UNCLOSED_MAX 4
+
+static const char *const keywords[] = {		/* by enum deep_clause_kind */
+	"from", "by", "via", "with", "id", "for", "tls", "group"
+};
+
+static enum deep_clause_kind
+keyword(struct deep_str word)
+{
+	size_t i;
+
+	if (word.n < 2 || word.n > 5)
+		return DEEP_OTHER;
+	for (i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
+		if (deep_is(word, keywords[i]))
+			return (enum deep_clause_kind)i;
+	}
+	return DEEP_OTHER;
+}
+
+/* Can this word begin a date that no ";" announces? */
+static int
+looks_like_date(struct deep_str word, struct deep_str rest)
+{
+	static const char days[] = "montuewedthufrisatsun";
+	int i;
+
+	if (word.n == 10 && word.p[4] == '-' && word.p[7] == '-' && deep_digit(word.p[0]))
+		return 1;
+	if (word.n != 3 || rest.n == 0 || *rest.p != ',')
+		return 0;
+	for (i = 0; i < 7; i++) {
+		if (deep_lower(word.p[0]) == days[i * 3] &&
+		    deep_lower(word.p[1]) == days[i * 3 + 1] &&
+		    deep_lower(word.p[2]) == days[i * 3 + 2])
+			return 1;
+	}
+	return 0;
+}
+
+struct reader {
+	struct deep_received	*out;
+	struct deep_clause	*clause;	/* the one that is open */
+	struct deep_fault	*fault;
+	const char		*begin;
+	enum deep_status	 answer;
+	int			 words;		/* in the open clause, keyword not counted */
+};
+
+static void
+blame(struct reader *r, enum deep_status answer, const char *at, const char *why)
+{
+	if (r->answer != DEEP_YES)
+		return;			/* the first one is reported */
+	r->answer = answer;
+	deep_blame(r->fault, (size_t)(at - r->begin), why);
+}
+
+static void
+open_clause(struct reader *r, enum deep_clause_kind kind, struct deep_str name)
+{
+	struct deep_received *out = r->out;
+
+	r->words = 0;
+	if (out->nclause == DEEP_CLAUSE_MAX) {
+		blame(r, DEEP_LIMIT, name.p, "more than 32 clauses");
+		return;			/* the rest goes to the last one */
+	}
+	r->clause = &out->clause[out->nclause++];
+	r->clause->kind = kind;
+	r->clause->name = name;
+	r->clause->all = name;
+}
+
+/* Puts a word or comment behind what the open clause holds. */
+static void
+extend(struct deep_str *all, struct deep_str text)
+{
+	if (all->p == NULL)
+		*all = text;
+	else
+		all->n = (size_t)(text.p + text.n - all->p);
+}
+
+static void
+add_comment(struct reader *r, const struct deep_word *word)
+{
+	struct deep_received *out = r->out;
+
+	extend(&r->clause->all, word->text);
+	if (out->ncomment == DEEP_COMMENT_MAX) {
+		blame(r, DEEP_LIMIT, word->text.p, "more than 32 comments");
+		return;
+	}
+	out->comment[out->ncomment].kind = r->clause->kind;
+	out->comment[out->ncomment++].text = word->inner;
+}
+
+/* Tries a date at *rest; white space behind the separator may be missing. */
+static int
+read_date(struct reader *r, struct deep_str *rest)
+{
+	struct deep_str here = *rest;
+	struct deep_word word;
+	struct deep_date date;
+
+	if (deep_date_next(&here, &date, NULL) != DEEP_YES)
+		return 0;
+	/* comments between the separator and the date (IBM) are kept */
+	open_clause(r, DEEP_DATE, (struct deep_str){ rest->p, 0 });
+	while (rest->p < here.p) {
+		struct deep_str peek = *rest;
+
+		if (deep_word_next(&peek, &word, NULL) != DEEP_YES || word.kind != DEEP_COMMENT)
+			break;
+		add_comment(r, &word);
+		*rest = peek;
+	}
+	while (rest->n > 0 && deep_space(*rest->p)) {
+		rest->p++;
+		rest->n--;
+	}
+	r->out->date = date;
+	r->out->date_text.p = rest->p;
+	r->out->date_text.n = (size_t)(here.p - rest->p);
+	extend(&r->clause->value, r->out->date_text);
+	extend(&r->clause->all, r->out->date_text);
+	*rest = here;
+	return 1;
+}
+
+/* May a keyword open a clause here, or is it a value? */
+static int
+opens(const struct reader *r, enum deep_clause_kind kind, struct deep_str rest)
+{
+	enum deep_clause_kind open = r->clause->kind;
+	struct deep_word next;
+
+	if (kind <= DEEP_FOR)
+		return 1;
+	if (r->words == 0 && open != DEEP_DATE && open != DEEP_START)
+		return 0;		/* "with TLS id": the value of with */
+	if (kind == DEEP_GROUP)
+		return open == DEEP_TLS;	/* RFC 8314: only directly behind it */
+	/* "over TLS secured channel with": words of a clause that takes several.
+	 * A suite has a number or an underscore in it. */
+	if (deep_word_next(&rest, &next, NULL) != DEEP_YES || next.kind != DEEP_ATOM)
+		return 0;
+	return memchr(next.text.p, '_', next.text.n) != NULL ||
+	    (next.text.n == 6 && next.text.p[0] == '0' && deep_lower(next.text.p[1]) == 'x');
+}
+
+static void
+add_word(struct reader *r, const struct deep_word *word, struct deep_str rest)
+{
+	enum deep_clause_kind kind = DEEP_OTHER;
+
+	if (word->kind == DEEP_ATOM && (kind = keyword(word->text)) != DEEP_OTHER &&
+	    opens(r, kind, rest)) {
+		open_clause(r, kind, word->text);
+		return;
+	}
+	if (r->words >= 1 && r->clause->kind >= DEEP_ID && r->clause->kind <= DEEP_DATE) {
+		open_clause(r, DEEP_OTHER, word->text);
+		return;
+	}
+	extend(&r->clause->all, word->text);
+	extend(&r->clause->value, word->text);
+	r->words++;
+}
+
+enum deep_status
+deep_received_parse(struct deep_str value, struct deep_received *out, struct deep_fault *fault)
+{
+	struct reader r = { out, NULL, fault, value.p, DEEP_YES, 0 };
+	struct deep_str rest = value;
+	struct deep_word word;
+	struct deep_fault why;
+	enum deep_status answer;
+	size_t i;
+	int unclosed = 0;
+
+	/* the arrays are filled up to their counts only: clearing them costs
+	 * more than reading a field does */
+	memset(out->the, 0, sizeof(out->the));
+	out->nclause = out->ncomment = 0;
+	memset(&out->tls, 0, sizeof(out->tls));
+	memset(&out->date_text, 0, sizeof(out->date_text));
+	memset(&out->date, 0, sizeof(out->date));
+	out->clause[0] = (struct deep_clause){ DEEP_START, { value.p, 0 }, { NULL, 0 }, { NULL, 0 } };
+	if (value.n > DEEP_FIELD_MAX) {
+		blame(&r, DEEP_LIMIT, value.p + DEEP_FIELD_MAX, "a field longer than 65536 octets");
+		rest.n = DEEP_FIELD_MAX;
+	}
+	open_clause(&r, DEEP_START, (struct deep_str){ value.p, 0 });
+	memset(&r.clause->value, 0, sizeof(r.clause->value));
+	while ((answer = deep_word_next(&rest, &word, &why)) != DEEP_NO) {
+		if (answer != DEEP_YES)
+			blame(&r, answer, word.text.p, why.why);
+		if (word.kind == DEEP_COMMENT) {
+			add_comment(&r, &word);
+			if (answer == DEEP_BAD && ++unclosed > UNCLOSED_MAX)
+				break;
+		} else if (word.kind == DEEP_SPECIAL) {
+			if (*word.text.p == ';' && out->date_text.p == NULL)
+				(void)read_date(&r, &rest);
+		} else if (out->date_text.p == NULL && word.kind == DEEP_ATOM &&
+		    looks_like_date(word.text, rest)) {
+			struct deep_str from = { word.text.p,
+			    (size_t)(rest.p + rest.n - word.text.p) };
+
+			if (read_date(&r, &from))
+				rest = from;
+			else
+				add_word(&r, &word, rest);
+		} else {
+			add_word(&r, &word, rest);
+		}
+	}
+	for (i = out->nclause; i-- > 0; ) {
+		if (out->clause[i].kind < DEEP_OTHER)
+			out->the[out->clause[i].kind] = out->clause[i];
+	}
+	if (out->the[DEEP_TLS].name.p != NULL && out->the[DEEP_TLS].value.p != NULL) {
+		struct deep_str text = out->the[DEEP_TLS].name;
+
+		text.n = (size_t)(value.p + value.n - text.p);
+		if (deep_tls_next(&text, &out->tls, &why) == DEEP_BAD)
+			blame(&r, DEEP_BAD, out->the[DEEP_TLS].value.p, why.why);
+	}
+	if (out->nclause == 1 && out->ncomment == 0 && out->clause[0].value.p == NULL &&
+	    r.answer == DEEP_YES)
+		return DEEP_NO;
+	if (out->date_text.p == NULL)
+		blame(&r, DEEP_BAD, value.p + value.n, "no date (RFC 5321 4.4)");
+	return r.answer;
+}
