@@ -39,8 +39,9 @@ void	 arena_free(struct arena *);		/* NULL is fine */
 struct message {
 	struct deep_str	 text;		/* lines end in LF or CRLF, whatever the file had;
 					 * lives until the next input_next() */
-	const char	*file;		/* the name that was given, or the Maildir file */
-	int64_t		 offset;	/* of the message in it, octets */
+	const char	*file;		/* the name that was given, or the file in the folder;
+					 * lives as long as the text */
+	int64_t		 offset;	/* in it, of the message or of its "From " line, octets */
 	unsigned	 truncated : 1;	/* longer than MESSAGE_MAX, the rest was left out */
 };
 struct input;
@@ -62,21 +63,28 @@ struct part {
 	struct deep_str	encoding;	/* Content-Transfer-Encoding, or empty */
 	struct deep_str	header;		/* fields, without the empty line */
 	struct deep_str	body;		/* undecoded */
+	struct deep_str	edge;		/* boundary of the multipart around it; in struct mime */
 	int		depth;		/* 0: the message itself */
 };
 struct mime {
-	struct level {
-		struct deep_str	rest;		/* of the multipart, unread */
+	struct level {			/* a multipart, or a message that was entered */
 		char		edge[BOUNDARY_MAX + 1];
-		size_t		nedge;
+		size_t		nedge;		/* 0: a message */
+		unsigned	digest : 1;	/* its parts are messages where they say nothing */
 	}		level[MIME_DEPTH_MAX];
-	struct deep_str	next;			/* an entity to open, p NULL: none */
+	int		depth;			/* levels in use */
+	int		parts;			/* leaves given out */
+	struct deep_str	rest;			/* of the message, unread; starts at a line */
 	struct deep_str	inside;			/* what mime_enter() would open */
-	int		depth, parts;
+	unsigned	open : 1;		/* an entity begins at rest */
+	unsigned	message : 1;		/* and it is a message */
+	unsigned	refused : 1;		/* mime_enter() would pass MIME_DEPTH_MAX */
 };
 void	mime_start(struct mime *, struct deep_str message);
 /* YES: a part.  NO: no more.  LIMIT: a limit above was passed, the fault names
- * it; going on gives what is within the limits. */
+ * it; going on gives what is within the limits.  Where a part can be given out
+ * for all that (a multipart that is not opened, a header that was cut), it is
+ * filled; else its type.p is NULL. */
 enum deep_status mime_next(struct mime *, struct part *, struct deep_fault *);
 void	mime_enter(struct mime *);		/* go on inside the part just given out */
 /* The body with base64 or quoted-printable undone; the body itself where there

@@ -9,6 +9,7 @@
  * controls and bad UTF-8 are written as vis(3) does, and all that is no ASCII
  * where the locale is not UTF-8.
  */
+#define LIBBSD_OPENBSD_VIS		/* libbsd 0.11 asks which strnvis() is meant; none is */
 #include <string.h>
 #include <vis.h>
 
@@ -37,7 +38,7 @@ put(FILE *out, struct deep_str text, size_t most)
 			if (point == '\\')
 				putc('\\', out);	/* so that an escape is one */
 			fwrite(p, 1, n, out);
-			columns += 1 + (point == '\\');
+			columns += point == '\\' ? 2 : 1;
 			p += n;
 		} else {
 			char *behind = vis(octal, (unsigned char)*p, VIS_OCTAL | VIS_WHITE, 0);

@@ -58,7 +58,7 @@ struct deep_fault {
 
 int	deep_version(void);			/* of the library in use */
 struct deep_str deep_str(const char *);		/* of a C string; NULL is fine */
-int	deep_is(struct deep_str, const char *);	/* 1: equal, ASCII case apart */
+int	deep_is(struct deep_str, const char *);	/* 1: equal, ASCII case apart; p NULL never is */
 
 /*
  * word.c: RFC 5322 words, as loosely as its section 4 and RFC 6532 allow.
@@ -317,6 +317,9 @@ enum deep_status deep_latch_next(struct deep_str *rest, struct deep_str *id,
 int	deep_latches_emit(char *buf, size_t size, deep_latches,
 	    const struct deep_str *other, size_t nother);
 #define DEEP_LATCH_FIELD "SMTP-Security-Latch"
+/* session.c: the facts of a connection of OpenSSL, after its handshake. */
+struct ssl_st;				/* OpenSSL's SSL */
+void	deep_session_ssl(struct deep_session *, const struct ssl_st *);
 
 /*
  * domain.c: the one form of a domain that is used as a key.

@@ -95,6 +95,7 @@ open_clause(struct reader *r, enum deep_clause_kind kind, struct deep_str name)
 	r->clause = &out->clause[out->nclause++];
 	r->clause->kind = kind;
 	r->clause->name = name;
+	r->clause->value = (struct deep_str){ NULL, 0 };
 	r->clause->all = name;
 }
 
@@ -219,7 +220,6 @@ deep_received_parse(struct deep_str value, struct deep_received *out, struct dee
 		rest.n = DEEP_FIELD_MAX;
 	}
 	open_clause(&r, DEEP_START, (struct deep_str){ value.p, 0 });
-	memset(&r.clause->value, 0, sizeof(r.clause->value));
 	while ((answer = deep_word_next(&rest, &word, &why)) != DEEP_NO) {
 		if (answer != DEEP_YES)
 			blame(&r, answer, word.text.p, why.why);

@@ -17,11 +17,6 @@
 
 #include "deep.h"
 
-/* deep.h declares it; here until it does. */
-#pragma GCC visibility push(default)
-void deep_session_ssl(struct deep_session *, const struct ssl_st *);
-#pragma GCC visibility pop
-
 /*
  * A match of DANE-TA(2) or DANE-EE(3) makes the verify result X509_V_OK
  * without any authority of ours having signed, so that the result tells of

@@ -131,7 +131,7 @@ comment(struct deep_str *rest, struct deep_word *word, struct deep_fault *fault)
 		deep_blame(fault, 0, "comment without its closing parenthesis");
 		answer = DEEP_BAD;
 	}
-	if (deepest > DEEP_DEPTH_MAX) {
+	if (deepest > DEEP_DEPTH_MAX && answer == DEEP_YES) {
 		deep_blame(fault, 0, "comments nested deeper than 64");
 		answer = DEEP_LIMIT;
 	}

@@ -38,14 +38,16 @@ static const struct {
 
 	{ "a U-label", "b\303\274cher.example", "xn--bcher-kva.example" },
 	{ "an upper-case U-label", "B\303\234CHER.Example", "xn--bcher-kva.example" },
-	{ "a U-label with a final dot", "b\303\274cher.example.", "xn--bcher-kva.example" },
+	{ "a U-label with a final dot", "b\303\274cher.example.",
+	    "xn--bcher-kva.example" },
 	{ "a U-label, final dots", "b\303\274cher.example..", NULL },
 	{ "a U-label, an empty label", "b\303\274cher..example", NULL },
 	{ "a U-label, a leading dot", ".b\303\274cher.example", NULL },
 	{ "not in NFC", "bu\314\210cher.example", "xn--bcher-kva.example" },
 	{ "sharp s is not ss", "stra\303\237e.example", "xn--strae-oqa.example" },
-	{ "four octets (U+20000)", "\360\240\200\200.example", "xn--j27h.example" },
-	{ "U+3002 is a dot", "b\303\274cher\343\200\202example", "xn--bcher-kva.example" },
+	{ "four octets (U+20000)", "\360\240\200\200.example", "xn--j50i.example" },
+	{ "U+3002 is a dot", "b\303\274cher\343\200\202example",
+	    "xn--bcher-kva.example" },
 	{ "U+3002 at the end is a final dot", "example\343\200\202", "example" },
 	{ "U+3002 and a final dot", "example\343\200\202.", NULL },
 	{ "U+3002 alone", "\343\200\202", NULL },
@@ -54,7 +56,8 @@ static const struct {
 	{ "fullwidth letters", "\357\274\241.example", "a.example" },
 	{ "a soft hyphen vanishes", "a\302\255b.example", "ab.example" },
 	{ "a label of a soft hyphen", "a.\302\255.example", NULL },
-	{ "a U-label beside what libidn2 dislikes", "ab--cd.b\303\274cher.example", NULL },
+	{ "a U-label beside what libidn2 dislikes", "ab--cd.b\303\274cher.example",
+	    NULL },
 	{ "what becomes a slash (U+2100)", "\342\204\200.example", NULL },
 	{ "a right-to-left override", "a\342\200\256b.example", NULL },
 	{ "a private character", "\356\200\200.example", NULL },
@@ -158,7 +161,8 @@ test_limits(void)
 	name[64] = '\0';
 	is_int(deep_domain_key(key, sizeof(key), deep_str(name)), -1, "a label of 64");
 	strcpy(name + 64, ".example");
-	is_int(deep_domain_key(key, sizeof(key), deep_str(name)), -1, "a first label of 64");
+	is_int(deep_domain_key(key, sizeof(key), deep_str(name)), -1,
+	    "a first label of 64");
 
 	for (n = 252; n <= 255; n++) {
 		fill(name, n);
@@ -196,7 +200,8 @@ test_limits(void)
 		is_int(length, expected, "a name of %zu with a U-label", n);
 		strcat(name, ".");
 		length = deep_domain_key(key, sizeof(key), deep_str(name));
-		is_int(length, expected, "a name of %zu with a U-label and a final dot", n);
+		is_int(length, expected, "a name of %zu with a U-label and a final dot",
+		    n);
 	}
 
 	/* What is given is bounded too: four times the name and its dot. */
@@ -217,7 +222,7 @@ test_limits(void)
 	is_int(deep_domain_key(key, sizeof(key), deep_str(long_name)), -1,
 	    "64 KiB with a U-label");
 
-	/* ... which is why ASCII does without libidn2: its answer is the same. */
+	/* ASCII does without libidn2, because its answer would be the same. */
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		for (n = 0; names[i].name[n] > 0; n++)
 			continue;
@@ -239,6 +244,7 @@ static void
 test_buffer(void)
 {
 	static const char *const	given[] = { "Example.Org", "\303\251.Org" };
+	static const char *const	keys[] = { "example.org", "xn--9ca.org" };
 	char				buf[16];
 	size_t				i, size;
 	int				length, whole = 1;
@@ -247,8 +253,9 @@ test_buffer(void)
 		for (size = 0; size <= sizeof(buf) - 2; size++) {
 			memset(buf, 'x', sizeof(buf));
 			length = deep_domain_key(buf, size, deep_str(given[i]));
-			if (length != 11 || buf[size] != 'x' || (size > 0 && strcmp(buf,
-			    size <= 11 ? "" : i == 0 ? "example.org" : "xn--9ca.org") != 0))
+			if (length != 11 || buf[size] != 'x')
+				whole = 0;
+			if (size > 0 && strcmp(buf, size <= 11 ? "" : keys[i]) != 0)
 				whole = 0;
 		}
 	ok(whole, "the whole or nothing in every size");

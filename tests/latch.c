@@ -103,11 +103,13 @@ static const struct {
 	{ "DTLS 1.2", 0xfefd, "TLS_RSA_WITH_AES_128_CBC_SHA", CHAIN | NAME, 0 },
 
 	{ "D3.2-4 3DES is 112", DEEP_TLS1_2, "TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0, 0 },
-	{ "D3.2-4 3DES with PFS", DEEP_TLS1_2, "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA", 0, 0 },
+	{ "D3.2-4 3DES with PFS", DEEP_TLS1_2, "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA", 0,
+	    0 },
 	{ "D3.2-4 DES", DEEP_TLS1_0, "TLS_RSA_WITH_DES_CBC_SHA", 0, 0 },
 	{ "D3.2-4 RC2", DEEP_TLS1_0, "TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5", STRICT, 0 },
 	{ "D3.2-4 export", DEEP_TLS1_0, "TLS_RSA_EXPORT_WITH_RC4_40_MD5", STRICT, 0 },
-	{ "D3.2-4 export DES", DEEP_TLS1_0, "TLS_DHE_RSA_EXPORT_WITH_DES40_CBC_SHA", 0, 0 },
+	{ "D3.2-4 export DES", DEEP_TLS1_0, "TLS_DHE_RSA_EXPORT_WITH_DES40_CBC_SHA", 0,
+	    0 },
 	{ "D3.2-4 NULL", DEEP_TLS1_2, "TLS_RSA_WITH_NULL_SHA", STRICT, 0 },
 	{ "D3.2-4 NULL does not latch tls-pfs", DEEP_TLS1_2,
 	    "TLS_ECDHE_RSA_WITH_NULL_SHA", STRICT, 0 },
@@ -148,8 +150,8 @@ static const struct {
 	    ALL3 | NOMD5 | NORC4 | PFS },
 	{ "D3.2-11 DHE_PSK", DEEP_TLS1_2, "TLS_DHE_PSK_WITH_AES_128_CBC_SHA", 0,
 	    ALL3 | NOMD5 | NORC4 | PFS },
-	{ "D3.2-11 PSK_DHE, the odd name", DEEP_TLS1_2, "TLS_PSK_DHE_WITH_AES_128_CCM_8", 0,
-	    ALL3 | NOMD5 | NORC4 | PFS },
+	{ "D3.2-11 PSK_DHE, the odd name", DEEP_TLS1_2, "TLS_PSK_DHE_WITH_AES_128_CCM_8",
+	    0, ALL3 | NOMD5 | NORC4 | PFS },
 	{ "D3.2-11 ECDHE_PSK", DEEP_TLS1_2, "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA", 0,
 	    ALL3 | NOMD5 | NORC4 | PFS },
 	{ "D3.2-11 DH_anon", DEEP_TLS1_2, "TLS_DH_anon_WITH_AES_128_CBC_SHA", 0,
@@ -244,9 +246,10 @@ static void
 test_strength(void)
 {
 	struct deep_suite	suite;
-	struct deep_session	session = session_of(DEEP_TLS1_2, &suite, 0);
+	struct deep_session	session;
 
 	memset(&suite, 0, sizeof(suite));
+	session = session_of(DEEP_TLS1_2, &suite, 0);
 	suite.bits = 127;
 	is_int(deep_latches_satisfied(&session), 0, "D3.2-4 127 bits");
 	suite.bits = 128;
@@ -307,7 +310,8 @@ test_close(void)
 {
 	static const struct { deep_latches set, closed; } sets[] = {
 		{ 0, 0 }, { TLS10, TLS10 }, { TLS11, TLS10 | TLS11 }, { TLS12, ALL3 },
-		{ TLS12 | TLS10, ALL3 }, { PFS, PFS }, { CERT | TLS11, CERT | TLS10 | TLS11 },
+		{ TLS12 | TLS10, ALL3 }, { PFS, PFS }, { CERT | TLS11,
+		    CERT | TLS10 | TLS11 },
 		{ DEEP_LATCH_ALL, DEEP_LATCH_ALL }
 	};
 	struct deep_session	session;
@@ -351,7 +355,8 @@ test_valid(void)
 		{ "abcdefghijklmnopqrstuvwxyz0123456", 0 },	/* 33 */
 		{ "", 0 }, { "1a", 0 }, { "-a", 0 }, { "tls_10", 0 }, { "tls.10", 0 },
 		{ "tls 10", 0 }, { "tls10,", 0 }, { "\303\244", 0 }, { "t\303\244", 0 },
-		{ "a\177", 0 }, { "a\r", 0 }, { "@", 0 }, { "[", 0 }, { "`", 0 }, { "{", 0 },
+		{ "a\177", 0 }, { "a\r", 0 }, { "@", 0 }, { "[", 0 }, { "`", 0 }, { "{",
+		    0 },
 		{ "a/", 0 }, { "a:", 0 }
 	};
 	static const struct deep_str	nul = { "a\0b", 3 };
@@ -418,13 +423,23 @@ test_next(void)
 		ok(id.p == NULL && id.n == 0, "row %zu: no id at the end", i);
 	}
 	rest = deep_str(" (x) tls_10 (y) 9");
-	is_int(deep_latch_next(&rest, &id, &fault), DEEP_BAD, "D3.3-10 a bad word");
+	status = deep_latch_next(&rest, &id, &fault);
+	is_int(status, DEEP_BAD, "D3.3-10 a bad word");
 	is_int((long long)fault.at, 5, "the fault tells where, comments included");
 	is(fault.why, "not a security-latch-id", "and why");
-	is_int(deep_latch_next(&rest, &id, &fault), DEEP_BAD, "the next bad word");
+	status = deep_latch_next(&rest, &id, &fault);
+	is_int(status, DEEP_BAD, "the next bad word");
 	is_int((long long)fault.at, 5, "from where this call began");
+	rest = deep_str("(a) (open");
+	status = deep_latch_next(&rest, &id, &fault);
+	is_int(status, DEEP_BAD, "an open comment behind a closed one");
+	is_int((long long)fault.at, 4, "where the open one begins");
 	rest = deep_str(" a b)");
-	is_int(deep_latch_next(&rest, &id, NULL), DEEP_YES, "a fault may be NULL");
+	status = deep_latch_next(&rest, &id, NULL);
+	is_int(status, DEEP_YES, "a fault may be NULL");
+	deep_latch_next(&rest, &id, NULL);
+	status = deep_latch_next(&rest, &id, NULL);
+	is_int(status, DEEP_BAD, "also where a word is bad");
 }
 
 static void
@@ -468,7 +483,8 @@ static const struct {
 	{ "others behind", TLS10 | TLS12, { "new-one" }, "tls10 tls12 new-one" },
 	{ "others alone, in their order", 0, { "zulu", "alpha" }, "zulu alpha" },
 	{ "D3.1-7 lower case", PFS, { "New-ONE" }, "tls-pfs new-one" },
-	{ "others that have a row", 0, { "zulu", "TLS-PFS", "tls10" }, "tls10 tls-pfs zulu" },
+	{ "others that have a row", 0, { "zulu", "TLS-PFS", "tls10" },
+	    "tls10 tls-pfs zulu" },
 	{ "doubles collapse", TLS10, { "tls10", "a", "A", "a" }, "tls10 a" },
 	{ "D3.1-7 no id", TLS10, { "tls_10" }, NULL },
 	{ "D3.1-7 a line end", TLS10, { "a\r\nSubject" }, NULL },

@@ -94,8 +94,8 @@ make_certificates(void)
 	/* Its key signs as the authority's does, with another name. */
 	certificates[SELF] = make_certificate(4, "itself", "mx.example.org", NULL,
 	    -DAY, DAY, key);
-	certificates[EXPIRED] = make_certificate(5, "expired", "mx.example.org", authority,
-	    -3 * DAY, -DAY, other_key);
+	certificates[EXPIRED] = make_certificate(5, "expired", "mx.example.org",
+	    authority, -3 * DAY, -DAY, other_key);
 }
 
 static void
@@ -297,7 +297,8 @@ test_row(const struct row *row)
 	is(session.suite == NULL ? NULL : session.suite->name, row->suite,
 	    "%s: the suite", row->what);
 	ok(!session.resumed && !session.strict, "%s: not resumed", row->what);
-	is_int(deep_latches_satisfied(&session), row->latches, "%s: satisfied", row->what);
+	is_int(deep_latches_satisfied(&session), row->latches, "%s: satisfied",
+	    row->what);
 	is_int(deep_latches_settable(&session), row->latches, "%s: settable", row->what);
 	deep_session_ssl(&session, server);
 	is_int(session.version, row->version, "%s: the server's version", row->what);

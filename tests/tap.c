@@ -235,6 +235,21 @@ tap_cmp(int passed, long long got, const char *operator, long long expected,
 	return passed;
 }
 
+int
+tap_is_int(long long got, long long expected, const char *file, int line, const char *name, ...)
+{
+	va_list	ap;
+
+	va_start(ap, name);
+	result(got == expected, file, line, name, ap);
+	va_end(ap);
+	if (got != expected) {
+		diag("     got: %lld", got);
+		diag("expected: %lld", expected);
+	}
+	return got == expected;
+}
+
 void
 skip(unsigned n, const char *why, ...)
 {

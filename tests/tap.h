@@ -42,8 +42,7 @@ void	plan_skip_all(const char *, ...)	/* exits with 0 */
 
 /* Integers: is_int(n, 3, "three"), cmp_ok(n, <=, 3, "at most three"). */
 #define is_int(got, expected, ...) \
-	tap_cmp((got) == (expected), (long long)(got), "==", \
-	    (long long)(expected), __FILE__, __LINE__, __VA_ARGS__)
+	tap_is_int((long long)(got), (long long)(expected), __FILE__, __LINE__, __VA_ARGS__)
 #define cmp_ok(got, operator, expected, ...) \
 	tap_cmp((got) operator (expected), (long long)(got), #operator, \
 	    (long long)(expected), __FILE__, __LINE__, __VA_ARGS__)
@@ -58,6 +57,8 @@ int	exit_status(void);	/* 0, the number of failures, or 255: the plan was not me
 
 int	tap_ok(int, const char *, int, const char *, ...)
 	    TAP_PRINTF(4, 5);
+int	tap_is_int(long long, long long, const char *, int, const char *, ...)
+	    TAP_PRINTF(5, 6);
 int	tap_is(const char *, const char *, const char *, int, const char *, ...)
 	    TAP_PRINTF(5, 6);
 int	tap_isnt(const char *, const char *, const char *, int, const char *, ...)

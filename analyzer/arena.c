@@ -1,0 +1,108 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * arena.c - memory for one message at a time: blocks that are given out from
+ * the front and kept for the next message.
+ */
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "analyzer.h"
+
+#define BLOCK_SIZE	(256 * 1024)
+#define KEEP_MAX	(4 * 1024 * 1024)	/* blocks above this are given back */
+#define ALIGNMENT	16
+
+struct block {
+	struct block	*next;
+	size_t		 size, used;
+	char		*bytes;
+};
+
+struct arena {
+	struct block	*first, *current;
+};
+
+static struct block *
+block_new(size_t size)
+{
+	struct block *block = calloc(1, sizeof(*block));
+
+	if (block == NULL || (block->bytes = malloc(size)) == NULL)
+		err(EX_OSERR, "memory for one message");
+	block->size = size;
+	return block;
+}
+
+struct arena *
+arena_new(void)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+
+	if (arena == NULL)
+		err(EX_OSERR, NULL);
+	arena->first = arena->current = block_new(BLOCK_SIZE);
+	return arena;
+}
+
+void *
+arena_get(struct arena *arena, size_t n)
+{
+	struct block *block = arena->current, *fresh;
+	char *bytes;
+
+	n = (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	while (block->size - block->used < n && block->next != NULL)
+		block = block->next;
+	if (block->size - block->used < n) {
+		fresh = block_new(n > BLOCK_SIZE ? n : BLOCK_SIZE);
+		block->next = fresh;
+		block = fresh;
+	}
+	arena->current = block;
+	bytes = block->bytes + block->used;
+	block->used += n;
+	memset(bytes, 0, n);
+	return bytes;
+}
+
+static void
+block_free(struct block *block)
+{
+	struct block *next;
+
+	for (; block != NULL; block = next) {
+		next = block->next;
+		free(block->bytes);
+		free(block);
+	}
+}
+
+void
+arena_reset(struct arena *arena)
+{
+	struct block *block;
+	size_t kept = 0;
+
+	for (block = arena->first; block != NULL; block = block->next) {
+		block->used = 0;
+		kept += block->size;
+		if (kept > KEEP_MAX && block->next != NULL) {
+			block_free(block->next);
+			block->next = NULL;
+		}
+	}
+	arena->current = arena->first;
+}
+
+void
+arena_free(struct arena *arena)
+{
+	if (arena == NULL)
+		return;
+	block_free(arena->first);
+	free(arena);
+}
