@@ -179,10 +179,12 @@ take_finding(struct hop *hop, const struct finding *found, int *version, int *cl
 	if (fact[FACT_VERSION].p != NULL) {
 		int v = deep_tls_version(fact[FACT_VERSION]);
 
-		if (*version > DEEP_TLS_LABEL && v > DEEP_TLS_LABEL && v != *version)
+		if (*version > DEEP_TLS_LABEL && v > DEEP_TLS_LABEL && v != *version) {
 			hop->flags |= FLAG_CONTRADICTION;
-		else if (v != 0 && *version <= DEEP_TLS_LABEL)
+			*version = v < *version ? v : *version;	/* never better than it may be */
+		} else if (v != 0 && *version <= DEEP_TLS_LABEL) {
 			*version = v;
+		}
 	}
 	if (fact[FACT_SUITE].p != NULL) {
 		if (hop->suite_text.p == NULL) {

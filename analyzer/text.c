@@ -81,7 +81,8 @@ verdict(FILE *out, enum verdict v, int width)
 	fputs(verdict_names[v], out);
 	if (style.colour)
 		fputs("\033[0m", out);
-	fprintf(out, "%*s", width - (int)strlen(verdict_names[v]), "");
+	if (width > (int)strlen(verdict_names[v]))
+		fprintf(out, "%*s", width - (int)strlen(verdict_names[v]), "");
 }
 
 static void

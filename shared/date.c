@@ -5,7 +5,7 @@
  * date.c - date-time of RFC 5322 3.3 and 4.3, and the forms seen beside them.
  *
  *	date-time = [ day-name [","] ] ( rfc-date / iso-date / ctime-date )
- *	rfc-date  = 1*2DIGIT month 2*4DIGIT time [zone]
+ *	rfc-date  = 1*3DIGIT month 2*4DIGIT time [zone]
  *	iso-date  = 4DIGIT "-" 2DIGIT "-" 2DIGIT ( "T" / SP ) time [zone]
  *	ctime-date = month 1*2DIGIT time ( 4DIGIT [zone] / zone 4DIGIT )
  *	time	  = 1*2DIGIT ":" 2DIGIT [ ":" 2DIGIT [ "." 1*DIGIT ] ]
@@ -208,11 +208,10 @@ deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault 
 	if (c.p == c.end)
 		return DEEP_NO;
 	begin = c.p;
-	if (name(&c, days, 7) >= 0) {
+	if (name(&c, days, 7) >= 0)
 		skip(&c);
-		take(&c, ',');
-		skip(&c);
-	}
+	take(&c, ',');
+	skip(&c);
 	if (c.end - c.p > 4 && deep_digit(c.p[3]) && c.p[4] == '-') {		/* ISO */
 		if ((year = number(&c, 4, 4)) < 0 || !take(&c, '-') ||
 		    (month = number(&c, 2, 2)) < 0 || !take(&c, '-') ||
@@ -234,7 +233,7 @@ deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault 
 		if (!date->zone_known)
 			zone(&c, date);
 	} else {								/* RFC 5322 */
-		if ((day = number(&c, 1, 2)) < 0)
+		if ((day = number(&c, 1, 3)) < 0)		/* "029" is seen */
 			goto bad;
 		skip(&c);
 		take(&c, '-');

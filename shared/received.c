@@ -228,7 +228,8 @@ deep_received_parse(struct deep_str value, struct deep_received *out, struct dee
 			if (answer == DEEP_BAD && ++unclosed > UNCLOSED_MAX)
 				break;
 		} else if (word.kind == DEEP_SPECIAL) {
-			if (*word.text.p == ';' && out->date_text.p == NULL)
+			/* behind a comma: the name of the day was glued to something */
+			if (*word.text.p != ')' && out->date_text.p == NULL)
 				(void)read_date(&r, &rest);
 		} else if (out->date_text.p == NULL && word.kind == DEEP_ATOM &&
 		    looks_like_date(word.text, rest)) {
