@@ -36,6 +36,23 @@ static const struct { const char *text; enum client client; } clients[] = {
 	{ "FAIL", CLIENT_UNVERIFIED }, { "CAFAIL", CLIENT_UNVERIFIED },
 };
 
+/* One space for each run of white space: a fold may leave several, and the
+ * patterns ask for one. */
+static size_t
+squeeze(char *text, size_t n)
+{
+	size_t from, to = 0;
+
+	for (from = 0; from < n; from++) {
+		int white = text[from] == ' ' || text[from] == '\t';
+
+		if (white && to > 0 && text[to - 1] == ' ')
+			continue;
+		text[to++] = white ? ' ' : text[from];
+	}
+	return to;
+}
+
 static struct deep_str
 first_word(struct deep_str text)
 {
@@ -416,7 +433,7 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 	buf = arena_get(arena, value.n + 1);
 	n = deep_unfold(buf, value.n + 1, value);
 	hop->raw.p = buf;
-	hop->raw.n = n > 0 ? (size_t)n : 0;
+	hop->raw.n = n > 0 ? squeeze(buf, (size_t)n) : 0;
 
 	answer = deep_received_parse(hop->raw, &field, NULL);
 	if (answer == DEEP_LIMIT)

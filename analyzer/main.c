@@ -69,7 +69,7 @@ require(struct settings *set, char *list)
 static void
 trust(struct settings *set, char *list)
 {
-	char *name, key[DEEP_DOMAIN_MAX + 1];
+	char *name, *copy, key[DEEP_DOMAIN_MAX + 1];
 
 	while ((name = strsep(&list, ", ")) != NULL) {
 		if (*name == '\0')
@@ -78,9 +78,10 @@ trust(struct settings *set, char *list)
 			errx(EX_USAGE, "--trust: \"%s\" is no host name", name);
 		set->trust.host = reallocarray(set->trust.host, set->trust.nhost + 1,
 		    sizeof(*set->trust.host));
-		if (set->trust.host == NULL ||
-		    (set->trust.host[set->trust.nhost++] = strdup(key)) == NULL)
+		copy = strdup(key);
+		if (set->trust.host == NULL || copy == NULL)
 			err(EX_OSERR, NULL);
+		set->trust.host[set->trust.nhost++] = copy;
 	}
 }
 

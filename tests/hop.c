@@ -85,6 +85,9 @@ test_verdicts(void)
 		{ FROM USING("TLSv1/SSLv3", "AES256-SHA") BY "with ESMTPS id 1" DATE, "tls", FLAG_VERSION_AMBIGUOUS },
 		{ FROM USING("TLSv1.3", "ECDHE-RSA-AES256-GCM-SHA384") BY "with ESMTPS id 1" DATE, "strong",
 		  FLAG_SUITE_VERSION },
+		/* folds leave more than one white space */
+		{ "from a.example.net ([192.0.2.1])\r\n\t(using TLSv1.3 with cipher\r\n\t  TLS_AES_256_GCM_SHA384 (256/256"
+		  " bits)\n\t key-exchange secp384r1) " BY "with ESMTPS id 1" DATE, "strong", 0 },
 		{ FROM USING("TLSv1.2", "NEW-SUITE-99") BY "with ESMTPS id 1" DATE, "tls", FLAG_SUITE_UNKNOWN },
 		{ FROM BY "with ESMTPS id 1" DATE, "tls", 0 },				/* */
 		{ FROM BY "with ESMTP id 1" DATE, "clear", 0 },
