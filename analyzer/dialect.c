@@ -130,7 +130,8 @@ add_line(struct dialects *all, const char *file, unsigned number, char *line)
 	place = strsep(&rest, " \t");
 	while (rest != NULL && (*rest == ' ' || *rest == '\t'))
 		rest++;
-	if (rest == NULL || *rest != '"' || (head = rest + 1, rest = strchr(head, '"')) == NULL) {
+	if (rest == NULL || *rest != '"' || place == NULL ||
+	    (head = rest + 1, rest = strchr(head, '"')) == NULL) {
 		warnx("%s:%u: want: name place \"head\" pattern", file, number);
 		return -1;
 	}

@@ -20,8 +20,8 @@
 
 #include "analyzer.h"
 
-#define TEXT_MAX	4	/* text parts that a marker is looked for in: it is in the first */
-#define MARKER_WITHIN	65536	/* octets of such a part: what is said before it is short */
+#define TEXT_MAX	4	/* text parts that a marker is looked for in */
+#define MARKER_WITHIN	65536	/* octets of each: what precedes it is short */
 
 #define MARKER_TRIES	8	/* marker lines of one text that are followed */
 
@@ -265,7 +265,7 @@ lower(struct deep_str s, struct arena *arena)
 		return s;
 	buf = arena_get(arena, s.n);
 	for (i = 0; i < s.n; i++)
-		buf[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] - 'A' + 'a' : s.p[i]);
+		buf[i] = (char)(s.p[i] | (s.p[i] >= 'A' && s.p[i] <= 'Z' ? 0x20 : 0));
 	s.p = buf;
 	return s;
 }
@@ -309,8 +309,9 @@ group_end(struct reader *r)
 	} else if (is_group) {
 		if (dsn->nrcpt == r->room) {
 			size_t room = r->room == 0 ? 4 : r->room * 2;
-			struct recipient *more = arena_get(r->arena, room * sizeof(*more));
+			struct recipient *more;
 
+			more = arena_get(r->arena, room * sizeof(*more));
 			if (dsn->nrcpt > 0)
 				memcpy(more, dsn->rcpt, dsn->nrcpt * sizeof(*more));
 			dsn->rcpt = more;
@@ -587,8 +588,9 @@ inline_header(struct deep_str text, struct reader *r)
 	if (text.n > MARKER_WITHIN)
 		text.n = MARKER_WITHIN;
 	/* Nearly all mail ends here. */
-	if (text.n == 0 || (memmem(p, text.n, "eceived:", 8) == NULL &&
-	    memmem(p, text.n, "essage-I", 8) == NULL && memmem(p, text.n, "eturn-", 6) == NULL))
+	if (p == NULL || text.n == 0 || (memmem(p, text.n, "eceived:", 8) == NULL &&
+	    memmem(p, text.n, "essage-I", 8) == NULL &&
+	    memmem(p, text.n, "eturn-", 6) == NULL))
 		return none;
 	for (end = p + text.n; p < end && tries < MARKER_TRIES; p = next) {
 		next = line_end(p, end);
@@ -645,7 +647,7 @@ dsn_read(struct deep_str message, struct arena *arena, struct dsn *dsn)
 			return DEEP_NO;
 		} else if (!dsn->found && is_returned(part.type)) {
 			mime_enter(&mime);
-		} else if (dsn->found && dsn->returned.p == NULL && is_returned(part.type)) {
+		} else if (dsn->returned.p == NULL && is_returned(part.type)) {
 			header = header_block(part_decode(&part, arena), dsn);
 			if (header.n > 0)
 				dsn->returned = header;

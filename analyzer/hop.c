@@ -352,10 +352,9 @@ says_local(const struct deep_received *field)
 
 	for (i = 0; i < field->ncomment; i++) {
 		struct deep_str text = field->comment[i].text;
-		const char *comma;
 
 		/* "Postfix, from userid 1000"; "localhost [local]" */
-		if ((comma = memmem(text.p, text.n, ", from userid ", 14)) != NULL ||
+		if (memmem(text.p, text.n, ", from userid ", 14) != NULL ||
 		    memmem(text.p, text.n, "[local]", 7) != NULL)
 			return 1;
 		for (k = 0; k < sizeof(beginnings) / sizeof(beginnings[0]); k++) {

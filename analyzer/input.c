@@ -111,7 +111,8 @@ input_open(const char *path)
 		} else if (list_folder(in, path, "") != 0) {
 			goto failed;
 		}
-		qsort(in->file, in->nfile, sizeof(*in->file), by_name);
+		if (in->file != NULL)
+			qsort(in->file, in->nfile, sizeof(*in->file), by_name);
 		return in;
 	}
 	if ((in->fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {

@@ -185,6 +185,7 @@ main(int argc, char *argv[])
 	struct settings set;
 	struct dialects *dialects = dialects_new();
 	struct arena *arena = arena_new();
+	const char *no_color;
 	int c, status = ALL_STRONG;
 	size_t i;
 
@@ -219,7 +220,8 @@ main(int argc, char *argv[])
 			return EX_USAGE;
 		}
 	}
-	style.colour = isatty(STDOUT_FILENO) && (getenv("NO_COLOR") == NULL || *getenv("NO_COLOR") == '\0');
+	no_color = getenv("NO_COLOR");
+	style.colour = isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0');
 	style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	if (optind == argc)
 		run(&set, "-", dialects, arena);

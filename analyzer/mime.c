@@ -165,7 +165,7 @@ parameter_next(struct deep_str *rest, struct deep_str *name, struct deep_str *va
 	const char *p = rest->p, *end = p + rest->n;
 
 	for (;;) {
-		while (p < end && *p != ';') {		/* what is left of the one before */
+		while (p < end && *p != ';') {		/* the rest of the one before */
 			if (*p == '"') {
 				for (p++; p < end && *p != '"'; p++)
 					if (*p == '\\' && end - p > 1)
@@ -312,8 +312,8 @@ mime_enter(struct mime *m)
 static int
 seek(struct mime *m)
 {
-	const char *p = m->rest.p, *end = p + m->rest.n, *after;
-	int closing, level;
+	const char *p = m->rest.p, *end = p + m->rest.n, *after = p;
+	int closing = 0, level;
 
 	while ((p = edge_find(m, p, end)) < end) {
 		level = edge_at(m, p, end, &closing, &after);
@@ -434,7 +434,8 @@ mime_next(struct mime *m, struct part *part, struct deep_fault *fault)
 	}
 	part->body.p = p;
 	part->body.n = (size_t)(edge - p);
-	if (deep_is(part->type, "message/rfc822") || deep_is(part->type, "message/global")) {
+	if (deep_is(part->type, "message/rfc822") ||
+	    deep_is(part->type, "message/global")) {
 		m->inside.p = p;
 		m->inside.n = (size_t)(end - p);
 	}

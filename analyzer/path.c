@@ -30,6 +30,8 @@ add_why(struct path *path, const char *why)
 static struct deep_str
 plain(struct deep_str name)
 {
+	if (name.p == NULL)
+		return name;
 	if (name.n > 2 && *name.p == '[' && name.p[name.n - 1] == ']') {
 		name.p++;
 		name.n -= 2;
@@ -227,7 +229,7 @@ path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
 		add_why(path, "header-limit");
 	}
 	header = rest;
-	while ((answer = deep_field_next(&rest, &field, NULL)) != DEEP_NO) {
+	while (deep_field_next(&rest, &field, NULL) != DEEP_NO) {
 		if (deep_is(field.name, "Received") && ++n > RECEIVED_MAX) {
 			n = RECEIVED_MAX;
 			add_why(path, "received-limit");

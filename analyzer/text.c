@@ -22,7 +22,7 @@ struct style style;
 static int
 put(FILE *out, struct deep_str text, size_t most)
 {
-	const char *p = text.p, *end = p + text.n;
+	const char *p = text.p, *end;
 	size_t columns = 0;
 	char octal[8];
 
@@ -30,6 +30,7 @@ put(FILE *out, struct deep_str text, size_t most)
 		putc('-', out);
 		return 1;
 	}
+	end = p + text.n;
 	while (p < end && columns < most) {
 		uint32_t point;
 		size_t n = utf8_next(p, (size_t)(end - p), &point);

@@ -207,7 +207,6 @@ deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault 
 	skip(&c);
 	if (c.p == c.end)
 		return DEEP_NO;
-	begin = c.p;
 	if (name(&c, days, 7) >= 0)
 		skip(&c);
 	take(&c, ',');
@@ -278,6 +277,8 @@ deep_date_emit(char *buf, size_t size, const struct deep_date *date)
 	}
 	if (size > 0)
 		buf[0] = '\0';
+	if (days_left < -365 * 366 || days_left > 366 * 10000)
+		return -1;		/* far out, and more than an int holds */
 	year += (int)(days_left / 366);		/* never too late, then one by one */
 	if (days_left < 0)
 		year--;

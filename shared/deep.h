@@ -319,7 +319,7 @@ int	deep_latches_emit(char *buf, size_t size, deep_latches,
 #define DEEP_LATCH_FIELD "SMTP-Security-Latch"
 /* session.c: the facts of a connection of OpenSSL, after its handshake. */
 struct ssl_st;				/* OpenSSL's SSL */
-void	deep_session_ssl(struct deep_session *, const struct ssl_st *);
+void	deep_session_ssl(struct deep_session *, struct ssl_st *);
 
 /*
  * domain.c: the one form of a domain that is used as a key.

@@ -27,12 +27,13 @@ line_end(const char *p, const char *end)
 enum deep_status
 deep_field_next(struct deep_str *rest, struct deep_field *field, struct deep_fault *fault)
 {
-	const char *p = rest->p, *end, *colon, *stop, *line;
+	const char *p = rest->p, *end, *colon, *stop, *line, *value;
 	enum deep_status answer = DEEP_YES;
 
 	memset(field, 0, sizeof(*field));
 	if (p == NULL || rest->n == 0)
 		return DEEP_NO;
+	value = p;
 	end = p + rest->n;
 	line = stop = line_end(p, end);
 	if (*p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n')) {
@@ -58,23 +59,25 @@ deep_field_next(struct deep_str *rest, struct deep_field *field, struct deep_fau
 			field->name.n = (size_t)(name_end - p);
 		}
 	}
-	if (field->name.n == 0) {
+	if (colon == NULL || field->name.n == 0) {
 		deep_blame(fault, 0, "a line that is no header field");
 		answer = DEEP_BAD;
-		colon = p - 1;
-	} else if ((size_t)(stop - p) > DEEP_FIELD_MAX) {
-		deep_blame(fault, DEEP_FIELD_MAX, "a field longer than 65536 octets");
-		answer = DEEP_LIMIT;
-		stop = p + DEEP_FIELD_MAX;
-		if (colon >= stop)	/* a name that long: nothing of the value is left */
-			colon = stop - 1;
+	} else {
+		value = colon + 1;
+		if ((size_t)(stop - p) > DEEP_FIELD_MAX) {
+			deep_blame(fault, DEEP_FIELD_MAX, "a field longer than 65536 octets");
+			answer = DEEP_LIMIT;
+			stop = p + DEEP_FIELD_MAX;
+			if (value > stop)	/* a name that long leaves no value */
+				value = stop;
+		}
 	}
-	for (p = colon + 1; p < stop && deep_space(*p); p++)
-		continue;
-	while (stop > p && deep_space(stop[-1]))
+	while (value < stop && deep_space(*value))
+		value++;
+	while (stop > value && deep_space(stop[-1]))
 		stop--;
-	field->value.p = p;
-	field->value.n = (size_t)(stop - p);
+	field->value.p = value;
+	field->value.n = (size_t)(stop - value);
 	return answer;
 }
 

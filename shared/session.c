@@ -35,9 +35,8 @@ is_pkix(SSL *ssl, int dane)
 }
 
 void
-deep_session_ssl(struct deep_session *session, const struct ssl_st *ssl)
+deep_session_ssl(struct deep_session *session, struct ssl_st *ssl)
 {
-	SSL			*handle = (SSL *)(uintptr_t)ssl; /* asked, not changed */
 	const SSL_CIPHER	*cipher;
 	int			 valid, dane;
 
@@ -51,8 +50,8 @@ deep_session_ssl(struct deep_session *session, const struct ssl_st *ssl)
 	session->resumed = SSL_session_reused(ssl) && session->version <= DEEP_TLS1_2;
 	valid = SSL_get0_peer_certificate(ssl) != NULL &&
 	    SSL_get_verify_result(ssl) == X509_V_OK;
-	dane = valid && SSL_get0_dane_authority(handle, NULL, NULL) >= 0;
-	session->chain_ok = valid && is_pkix(handle, dane);
-	session->name_ok = SSL_get0_peername(handle) != NULL;
+	dane = valid && SSL_get0_dane_authority(ssl, NULL, NULL) >= 0;
+	session->chain_ok = valid && is_pkix(ssl, dane);
+	session->name_ok = SSL_get0_peername(ssl) != NULL;
 	session->dane_ok = dane ? 1 : 0;
 }

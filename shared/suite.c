@@ -312,7 +312,7 @@ description(char *text, int version, const struct deep_group **group)
 		cipher = "3des_ede_cbc";
 	length = strlen(cipher);
 	n = snprintf(name, sizeof(name), "%s%s_%s%s%s", exchange->three_part,
-	    exchange->by_signature ? signature->auth : "", cipher,
+	    exchange->by_signature && signature != NULL ? signature->auth : "", cipher,
 	    mac != NULL ? "_" :
 	    length < 4 || strcmp(cipher + length - 4, "_gcm") != 0 ? "" :
 	    strstr(cipher, "_256_") != NULL ? "_sha384" : "_sha256",

@@ -209,6 +209,10 @@ deep_word_next(struct deep_str *rest, struct deep_word *word, struct deep_fault 
 			if (angles && (behind = closed(p, end, '<', '>')) == NULL)
 				angles = 0;
 			break;
+		case ESCAPE:		/* \" opens nothing, nor does it close, see closed() */
+			if (end - p > 1 && (p[1] == '"' || p[1] == '\\'))
+				p++;
+			break;
 		default:
 			break;
 		}

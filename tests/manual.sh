@@ -52,7 +52,7 @@ value()			# of a variable of the Makefile
 page=analyzer/deeptrace.1
 library=shared/deep.3
 for file in $page $library; do
-	[ -s $file ]
+	[ -s "$file" ]
 	ok $? "$file is there"
 done
 
@@ -65,7 +65,7 @@ for file in $page $library; do
 		skip 'mandoc is not installed' "$file: lint"
 		continue
 	fi
-	$mandoc -T lint -W warning $file >"$work/log" 2>&1
+	$mandoc -T lint -W warning "$file" >"$work/log" 2>&1
 	ok $? "$file: lint"
 done
 
@@ -96,8 +96,8 @@ if [ -x ./deeptrace ]; then
 	sed -n 's/^ *\(-[a-zA-Z]\), \(--[a-z-]*\).*/\1 \2/p' "$work/help" |
 	    sort >"$work/given"
 	# ".It Fl f , Fl -format ..." of OPTIONS
-	sed -n '/^\.Sh OPTIONS/,/^\.Sh OUTPUT/s/^\.It Fl \([a-zA-Z]\) , Fl \(-[a-z-]*\).*/-\1 -\2/p' \
-	    "$work/page" | sort >"$work/told"
+	sed '/^\.Sh OPTIONS/,/^\.Sh OUTPUT/!d' "$work/page" |
+	    sed -n 's/^\.It Fl \([a-zA-Z]\) , Fl \(-[a-z-]*\).*/-\1 -\2/p' | sort >"$work/told"
 	[ -s "$work/given" ]
 	ok $? '--help lists options'
 	is "$(cat "$work/told")" "$(cat "$work/given")" \
@@ -160,14 +160,14 @@ limits()		# FILE: "NAME figure" of each, products worked out
 } >"$work/limits"
 while read -r name figure; do
 	if [ "$figure" -ge 1048576 ]; then figure="$((figure / 1048576)) MiB"; fi
-	sed -n "/^\\.It Dv $name\$/{n;p;q;}" "$work/page" | grep -q "^$figure " ||
+	sed -n "/^\\.It Dv $name\$/{n;p;q;}" "$work/page" | grep -q -w "^$figure" ||
 	    echo "$name: not $figure"
 done <"$work/limits" >"$work/log"
 [ -s "$work/limits" ] && [ ! -s "$work/log" ]
 ok $? "LIMITS has every limit and its figure ($(wc -l <"$work/limits" | tr -d ' '))"
 limits shared/deep.h >"$work/limits"
 while read -r name figure; do
-	sed -n "/^\\.It Dv $name\$/{n;p;q;}" "$work/library" | grep -q "^$figure " ||
+	sed -n "/^\\.It Dv $name\$/{n;p;q;}" "$work/library" | grep -q -w "^$figure" ||
 	    echo "$name: not $figure"
 done <"$work/limits" >"$work/log"
 [ -s "$work/limits" ] && [ ! -s "$work/log" ]
@@ -196,6 +196,22 @@ sed -n '/^struct [a-z_]* {/,/^}/s/^	[a-z].*[	 *]\([a-z_]*\)\(\[.*\]\)*\( : 1\)*;
     shared/deep.h | sort -u >"$work/members"
 every members library 'deep.3 has every member of a struct'
 
+# The types of the functions: SYNOPSIS beside deep.h, a compiler sees what differs.
+
+{
+	echo '#include "deep.h"'
+	sed -n -e 's/^\.Ft //p' -e '/^\.Fn deep_[a-z0-9_]* "/{
+		s/^\.Fn \([a-z0-9_]*\) "\(.*\)"$/\1(\2);/
+		s/" "/, /g
+		p
+	}' "$work/library"
+} >"$work/synopsis.c"
+is "$(grep -c ');$' "$work/synopsis.c")" "$(wc -l <"$work/functions" | tr -d ' ')" \
+    'SYNOPSIS has a prototype for each'
+cc=$(value CC)
+${cc:-cc} -std=c99 -Werror -fsyntax-only -Ishared "$work/synopsis.c" >"$work/log" 2>&1
+ok $? 'and it is that of deep.h'
+
 # The programs of deep.3, and what it says they print.
 
 awk -v work="$work" '
@@ -206,9 +222,8 @@ inside && prints { print > (work "/program" n ".expected"); next }
 inside && /^#include/ && name == "" { name = work "/program" ++n ".c" }
 inside && name != "" { print > name }
 ' "$work/library"
-# shellcheck disable=SC2012
+# shellcheck disable=SC2010
 is "$(ls "$work" | grep -c '^program.*\.c$')" 2 'deep.3 has two programs'
-cc=$(value CC)
 flags="$(value SANITIZE) $(value LDFLAGS)"
 libs=$(value SHARED_LIBS)
 for n in 1 2; do
@@ -304,7 +319,7 @@ for script in "$work"/session*.sh; do
 	name=$(sed -n "s/^[$] \\(deeptrace.*\\)/\\1/p" "$session.expected" | head -n 1)
 	missing=
 	for tool in jq python3; do
-		! grep -q -w "^[^.]*$tool" "$script" || command -v $tool >/dev/null ||
+		! grep -q -e "^$tool " -e "| $tool " "$script" || command -v $tool >/dev/null ||
 		    missing=$tool
 	done
 	if [ ! -x ./deeptrace ]; then
@@ -332,8 +347,9 @@ status()		# EXPECTED NAME ARGUMENT ...: deeptrace's exit status
 	ok $? "EXIT STATUS has $expected"
 }
 field='by b.example.org with ESMTP'
-printf 'Received: from a.example.net ([192.0.2.1]) (using TLSv1.3 with cipher %s; %s\n\n' \
-    "TLS_AES_128_GCM_SHA256 (128/128 bits)) ${field}S" 'Mon, 2 Nov 2026 10:00:00 +0000' \
+printf 'Received: from a.example.net ([192.0.2.1]) (using TLSv1.3 with %s; %s\n\n' \
+    "cipher TLS_AES_128_GCM_SHA256 (128/128 bits)) ${field}S" \
+    'Mon, 2 Nov 2026 10:00:00 +0000' \
     >"$work/strong"
 printf 'Received: from a.example.net ([192.0.2.1]) by b.example.org; %s\n\n' \
     'Mon, 2 Nov 2026 10:00:00 +0000' >"$work/unknown"

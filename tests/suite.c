@@ -315,7 +315,7 @@ test_rows(void)
 	is_int(bad, 0, "D4-3 all %u rows stand in order and are found", n);
 
 	for (i = bad = 0; i < COUNT(names); i++) {
-		for (j = 0; names[i].text[j] != '\0' && j < sizeof(raised) - 1; j++)
+		for (j = 0; j < sizeof(raised) - 1 && names[i].text[j] != '\0'; j++)
 			raised[j] = names[i].text[j] >= 'a' && names[i].text[j] <= 'z' ?
 			    (char)(names[i].text[j] - 'a' + 'A') : names[i].text[j];
 		raised[j] = '\0';
