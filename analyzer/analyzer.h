@@ -193,12 +193,15 @@ struct hop {
 	enum verdict	 verdict;
 	deep_latches	 latches;	/* that this hop satisfies, as far as recorded */
 };
+/* A field's value on one line, one space for each run of white space. */
+struct deep_str flat(struct deep_str value, struct arena *);
 void	hop_read(struct hop *, struct deep_str value, struct dialects *, struct arena *);
 
 /*
  * path.c: a chain of hops, origin first.
  */
 struct path {
+	struct deep_str	 message_id;	/* of the same header */
 	struct hop	*hop;
 	size_t		 nhop;
 	enum verdict	 verdict;
@@ -212,6 +215,8 @@ struct trust {
 	size_t	  nhost;
 };
 /* Collects the chain of a header block and judges it; dsn NULL for a message. */
+/* Says that the path is incomplete, and why; constant text, once each. */
+void	path_lacks(struct path *, const char *why);
 void	path_read(struct path *, struct deep_str header, const struct dsn *,
 	    const struct trust *, struct dialects *, struct arena *);
 
@@ -221,7 +226,7 @@ void	path_read(struct path *, struct deep_str header, const struct dsn *,
  */
 struct analysis {
 	const struct message	*source;
-	struct deep_str		 message_id;
+	struct deep_str		 message_id;	/* of what was sent, not of a report about it */
 	struct dsn		 dsn;		/* found or inline_header: a DSN */
 	struct path		 path, way_back;
 	unsigned		 is_dsn : 1;

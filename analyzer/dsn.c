@@ -23,6 +23,7 @@
 #define TEXT_MAX	4	/* text parts that a marker is looked for in */
 #define MARKER_WITHIN	65536	/* octets of each: what precedes it is short */
 
+#define LATCHES_MAX	1000	/* octets that are joined: the registry is far from it */
 #define MARKER_TRIES	8	/* marker lines of one text that are followed */
 
 static const struct marker {
@@ -272,13 +273,17 @@ lower(struct deep_str s, struct arena *arena)
 
 /* Two lists of latches: a field that came twice. */
 static struct deep_str
-join(struct deep_str one, struct deep_str two, struct arena *arena)
+join(struct deep_str one, struct deep_str two, struct reader *r)
 {
 	char *buf;
 
 	if (one.n == 0)
 		return two;
-	buf = arena_get(arena, one.n + 1 + two.n);
+	if (one.n + two.n >= LATCHES_MAX) {
+		limited(r->dsn, "more than 1000 octets of latches in several fields");
+		return one;
+	}
+	buf = arena_get(r->arena, one.n + 1 + two.n);
 	memcpy(buf, one.p, one.n);
 	buf[one.n] = ' ';
 	if (two.n > 0)
@@ -299,6 +304,8 @@ group_end(struct reader *r)
 	const struct recipient *group = &r->group;
 	int is_group = (r->seen & NEEDED) != 0;
 
+	if (r->seen == 0)
+		return;
 	/* "Status: RO" in a stray header is no status. */
 	if ((r->seen & NEEDED) == BIT(STATUS) && (group->status.n < 2 ||
 	    group->status.p[0] < '0' || group->status.p[0] > '9' ||
@@ -410,7 +417,7 @@ field_read(struct reader *r, enum name name, struct deep_str value)
 		group->diagnostic = value;
 		break;
 	case LATCHES:
-		group->latches = join(group->latches, value, r->arena);
+		group->latches = join(group->latches, value, r);
 		break;
 	default:
 		return;

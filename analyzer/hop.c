@@ -36,21 +36,25 @@ static const struct { const char *text; enum client client; } clients[] = {
 	{ "FAIL", CLIENT_UNVERIFIED }, { "CAFAIL", CLIENT_UNVERIFIED },
 };
 
-/* One space for each run of white space: a fold may leave several, and the
- * patterns ask for one. */
-static size_t
-squeeze(char *text, size_t n)
+/* A fold may leave several blanks, and the patterns ask for one. */
+struct deep_str
+flat(struct deep_str value, struct arena *arena)
 {
-	size_t from, to = 0;
+	char *text = arena_get(arena, value.n + 1);
+	const char *p = value.p, *end = value.p + value.n;
+	size_t n = 0;
 
-	for (from = 0; from < n; from++) {
-		int white = text[from] == ' ' || text[from] == '\t';
+	while (p < end) {
+		char c = *p++;
 
-		if (white && to > 0 && text[to - 1] == ' ')
-			continue;
-		text[to++] = white ? ' ' : text[from];
+		if (c > ' ' || (c != ' ' && c != '\t' && c != '\r' && c != '\n'))
+			text[n++] = c;
+		else if (n > 0 && text[n - 1] != ' ')
+			text[n++] = ' ';
 	}
-	return to;
+	if (n > 0 && text[n - 1] == ' ')
+		n--;
+	return (struct deep_str){ text, n };
 }
 
 static struct deep_str
@@ -353,6 +357,9 @@ says_local(const struct deep_received *field)
 	for (i = 0; i < field->ncomment; i++) {
 		struct deep_str text = field->comment[i].text;
 
+		if (field->comment[i].kind != DEEP_BY && field->comment[i].kind != DEEP_FROM &&
+		    field->comment[i].kind != DEEP_START)
+			continue;
 		/* "Postfix, from userid 1000"; "localhost [local]" */
 		if (memmem(text.p, text.n, ", from userid ", 14) != NULL ||
 		    memmem(text.p, text.n, "[local]", 7) != NULL)
@@ -425,15 +432,10 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 	const struct deep_protocol *protocol;
 	enum deep_status answer;
 	struct deep_str word;
-	char *buf;
-	int n, version = 0, clear = 0;
+	int version = 0, clear = 0;
 
 	memset(hop, 0, sizeof(*hop));
-	buf = arena_get(arena, value.n + 1);
-	n = deep_unfold(buf, value.n + 1, value);
-	hop->raw.p = buf;
-	hop->raw.n = n > 0 ? squeeze(buf, (size_t)n) : 0;
-
+	hop->raw = flat(value, arena);
 	answer = deep_received_parse(hop->raw, &field, NULL);
 	if (answer == DEEP_LIMIT)
 		hop->flags |= FLAG_LIMIT;

@@ -13,274 +13,360 @@
 #include "analyzer.h"
 #include "utf8.h"
 
+/* What is written goes here first: a record has hundreds of short pieces. */
+struct sheet {
+	FILE	*out;
+	size_t	 n;
+	char	 text[64 * 1024];
+};
+
 static void
-string(FILE *out, struct deep_str text)
+flush(struct sheet *sheet)
+{
+	fwrite(sheet->text, 1, sheet->n, sheet->out);
+	sheet->n = 0;
+}
+
+static void
+put(struct sheet *sheet, const char *text, size_t n)
+{
+	if (n > sizeof(sheet->text) - sheet->n) {
+		flush(sheet);
+		if (n > sizeof(sheet->text)) {
+			fwrite(text, 1, n, sheet->out);
+			return;
+		}
+	}
+	memcpy(sheet->text + sheet->n, text, n);
+	sheet->n += n;
+}
+
+/* A constant; its length is known to the compiler. */
+#define LITERAL(sheet, text)	put(sheet, text, sizeof(text) - 1)
+
+static void
+word(struct sheet *sheet, const char *text)
+{
+	put(sheet, text, strlen(text));
+}
+
+static void
+integer(struct sheet *sheet, long long value)
+{
+	char digits[24];
+	size_t at = sizeof(digits);
+	unsigned long long rest = value < 0 ? 0ULL - (unsigned long long)value :
+	    (unsigned long long)value;
+
+	do {
+		digits[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	if (value < 0)
+		digits[--at] = '-';
+	put(sheet, digits + at, sizeof(digits) - at);
+}
+
+/* What stands in a string as it is. */
+static int
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
+
+/* The length of the character at p, written in its own way. */
+static size_t
+escaped(struct sheet *sheet, const char *p, size_t left)
 {
 	static const char hex[] = "0123456789abcdef";
-	const char *p = text.p, *end, *plain;
+	unsigned char c = (unsigned char)*p;
+	char code[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
+	uint32_t point;
 	size_t n;
 
-	if (text.p == NULL) {
-		fputs("null", out);
-		return;
+	if (c >= 0x80) {
+		n = utf8_next(p, left, &point);
+		if (n > 0)
+			put(sheet, p, n);
+		else
+			LITERAL(sheet, "\\ufffd");
+		return n > 0 ? n : 1;
 	}
-	putc('"', out);
-	for (end = p + text.n; p < end; ) {
-		unsigned char c;
-
-		for (plain = p; p < end && (c = (unsigned char)*p) >= 0x20 && c < 0x7f &&
-		    c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'; p++)
-			continue;
-		if (p > plain)
-			fwrite(plain, 1, (size_t)(p - plain), out);
-		if (p == end)
-			break;
-		c = (unsigned char)*p;
-		if (c >= 0x80) {
-			uint32_t point;
-
-			n = utf8_next(p, (size_t)(end - p), &point);
-			if (n == 0) {
-				fputs("\\ufffd", out);
-				p++;
-			} else {
-				fwrite(p, 1, n, out);
-				p += n;
-			}
-			continue;
-		}
-		if (c == '"' || c == '\\') {
-			putc('\\', out);
-			putc(c, out);
-		} else if (c == '\t') {
-			fputs("\\t", out);
-		} else {
-			fputs("\\u00", out);
-			putc(hex[c >> 4], out);
-			putc(hex[c & 15], out);
-		}
-		p++;
-	}
-	putc('"', out);
+	if (c == '"' || c == '\\')
+		put(sheet, (char[2]){ '\\', (char)c }, 2);
+	else if (c == '\t')
+		LITERAL(sheet, "\\t");
+	else
+		put(sheet, code, sizeof(code));
+	return 1;
 }
 
 static void
-member(FILE *out, const char *key, struct deep_str value)
+string(struct sheet *sheet, struct deep_str text)
 {
-	fprintf(out, "\"%s\":", key);
-	string(out, value);
+	size_t i = 0, plain;
+
+	if (text.p == NULL) {
+		LITERAL(sheet, "null");
+		return;
+	}
+	LITERAL(sheet, "\"");
+	while (i < text.n) {
+		for (plain = i; i < text.n && is_plain((unsigned char)text.p[i]); i++)
+			continue;
+		if (i > plain)
+			put(sheet, text.p + plain, i - plain);
+		if (i < text.n)
+			i += escaped(sheet, text.p + i, text.n - i);
+	}
+	LITERAL(sheet, "\"");
 }
+
+/* "key": with its comma before it, so that each line below is one member */
+#define KEY(sheet, key)		LITERAL(sheet, ",\"" key "\":")
+#define FIRST(sheet, key)	LITERAL(sheet, "{\"" key "\":")
+#define MEMBER(sheet, key, value) \
+	do { \
+		KEY(sheet, key); \
+		string(sheet, value); \
+	} while (0)
 
 /* A number, or null. */
 static void
-count(FILE *out, const char *key, int known, long long value)
+count(struct sheet *sheet, int known, long long value)
 {
 	if (known)
-		fprintf(out, "\"%s\":%lld", key, value);
+		integer(sheet, value);
 	else
-		fprintf(out, "\"%s\":null", key);
+		LITERAL(sheet, "null");
 }
 
 static void
-truth(FILE *out, const char *key, int known, int value)
+truth(struct sheet *sheet, int known, int value)
 {
-	fprintf(out, "\"%s\":%s", key, !known ? "null" : value ? "true" : "false");
+	word(sheet, !known ? "null" : value ? "true" : "false");
 }
 
 static void
-latches(FILE *out, deep_latches set)
+quoted(struct sheet *sheet, const char *text)
 {
-	const char *name, *comma = "";
-	unsigned i;
+	string(sheet, deep_str(text));
+}
 
-	fputs("\"latches\":[", out);
-	for (i = 0; (name = deep_latch_name(i)) != NULL; i++) {
-		if (set & (1u << i)) {
-			fprintf(out, "%s\"%s\"", comma, name);
-			comma = ",";
-		}
+static void
+date(struct sheet *sheet, int known, const struct deep_date *when)
+{
+	char text[32];
+
+	if (known && deep_date_emit(text, sizeof(text), when) > 0)
+		quoted(sheet, text);
+	else
+		LITERAL(sheet, "null");
+}
+
+/* [ "a", "b" ]: the names of the bits that are set. */
+static void
+names(struct sheet *sheet, unsigned set, const char *(*name)(unsigned))
+{
+	const char *text;
+	unsigned bit;
+	int first = 1;
+
+	LITERAL(sheet, "[");
+	for (bit = 0; set != 0 && (text = name(bit)) != NULL; bit++, set >>= 1) {
+		if (!(set & 1))
+			continue;
+		if (!first)
+			LITERAL(sheet, ",");
+		first = 0;
+		quoted(sheet, text);
 	}
-	putc(']', out);
+	LITERAL(sheet, "]");
+}
+
+static const char *
+flag_name(unsigned bit)
+{
+	return bit < FLAGS ? flag_names[bit] : NULL;
 }
 
 /* Of a report: known and unknown ids alike. */
 static void
-latch_list(FILE *out, struct deep_str list)
+latch_list(struct sheet *sheet, struct deep_str list)
 {
 	struct deep_str id;
-	const char *comma = "";
+	int first = 1;
 	enum deep_status answer;
 
-	fputs("\"latches\":[", out);
+	LITERAL(sheet, "[");
 	while ((answer = deep_latch_next(&list, &id, NULL)) != DEEP_NO) {
 		if (answer != DEEP_YES)
 			continue;
-		fputs(comma, out);
-		string(out, id);
-		comma = ",";
+		if (!first)
+			LITERAL(sheet, ",");
+		first = 0;
+		string(sheet, id);
 	}
-	putc(']', out);
+	LITERAL(sheet, "]");
 }
 
 static void
-tls(FILE *out, const struct hop *hop)
+tls(struct sheet *sheet, const struct hop *hop)
 {
+	const struct deep_suite *suite = hop->suite;
 	int tls13 = hop->version == DEEP_TLS1_3;
+	char code[8];
 
 	if (!hop->is_tls) {
-		fputs("\"tls\":null", out);
+		LITERAL(sheet, "null");
 		return;
 	}
-	fputs("\"tls\":{", out);
-	member(out, "version", deep_str(deep_tls_version_name(hop->version)));
-	putc(',', out);
-	if (hop->suite != NULL) {
-		fprintf(out, "\"suite\":\"%s\",\"code\":\"0x%04x\",", hop->suite->name,
-		    (unsigned)hop->suite->code);
+	FIRST(sheet, "version");
+	quoted(sheet, deep_tls_version_name(hop->version));
+	MEMBER(sheet, "suite", suite != NULL ? deep_str(suite->name) : hop->suite_text);
+	KEY(sheet, "code");
+	if (suite != NULL) {
+		snprintf(code, sizeof(code), "0x%04x", (unsigned)suite->code);
+		quoted(sheet, code);
 	} else {
-		member(out, "suite", hop->suite_text);
-		fputs(",\"code\":null,", out);
+		LITERAL(sheet, "null");
 	}
-	count(out, "bits", hop->bits > 0 || hop->suite != NULL, hop->bits);
-	putc(',', out);
-	member(out, "group", hop->group != NULL ? deep_str(hop->group->name) : hop->group_text);
-	fprintf(out, ",\"client_cert\":\"%s\",", client_names[hop->client]);
-	truth(out, "pfs", hop->suite != NULL || tls13,
-	    tls13 || (hop->suite != NULL && (hop->suite->flags & DEEP_SUITE_PFS)));
-	putc(',', out);
-	truth(out, "aead", hop->suite != NULL,
-	    hop->suite != NULL && (hop->suite->flags & DEEP_SUITE_AEAD));
-	putc('}', out);
+	KEY(sheet, "bits");
+	count(sheet, hop->bits > 0 || suite != NULL, hop->bits);
+	MEMBER(sheet, "group", hop->group != NULL ? deep_str(hop->group->name) : hop->group_text);
+	KEY(sheet, "client_cert");
+	quoted(sheet, client_names[hop->client]);
+	KEY(sheet, "pfs");
+	truth(sheet, suite != NULL || tls13,
+	    tls13 || (suite != NULL && (suite->flags & DEEP_SUITE_PFS)));
+	KEY(sheet, "aead");
+	truth(sheet, suite != NULL, suite != NULL && (suite->flags & DEEP_SUITE_AEAD));
+	LITERAL(sheet, "}");
 }
 
 static void
-hops(FILE *out, const char *key, const struct path *path)
+hops(struct sheet *sheet, const struct path *path)
 {
 	static const char *const evidences[] = {
 		NULL, "clause", "comment", "clause+comment", "with", "clause+with",
 		"comment+with", "clause+comment+with"
 	};
-	char date[32];
 	size_t i;
-	unsigned bit;
 
-	fprintf(out, "\"%s\":[", key);
+	LITERAL(sheet, "[");
 	for (i = 0; i < path->nhop; i++) {
 		const struct hop *hop = &path->hop[i];
-		const char *comma = "";
 
-		fprintf(out, "%s{\"n\":%zu,", i > 0 ? "," : "", i + 1);
-		member(out, "from", hop->from);
-		putc(',', out);
-		member(out, "from_ip", hop->from_ip);
-		putc(',', out);
-		member(out, "by", hop->by);
-		putc(',', out);
-		member(out, "via", hop->via);
-		putc(',', out);
-		member(out, "with", hop->with);
-		putc(',', out);
-		member(out, "id", hop->id);
-		putc(',', out);
-		member(out, "for", hop->rcpt);
-		putc(',', out);
-		if (hop->has_date && deep_date_emit(date, sizeof(date), &hop->date) > 0)
-			member(out, "date", deep_str(date));
-		else
-			fputs("\"date\":null", out);
-		putc(',', out);
-		count(out, "delay_s", hop->has_delay, hop->delay);
-		fprintf(out, ",\"verdict\":\"%s\",", verdict_names[hop->verdict]);
-		member(out, "evidence", deep_str(evidences[hop->evidence & 7]));
-		putc(',', out);
-		member(out, "dialect", deep_str(hop->dialect));
-		putc(',', out);
-		tls(out, hop);
-		putc(',', out);
-		latches(out, hop->latches);
-		putc(',', out);
-		truth(out, "trusted", hop->has_trust, hop->trusted);
-		fputs(",\"flags\":[", out);
-		for (bit = 0; bit < FLAGS; bit++) {
-			if (hop->flags & (1u << bit)) {
-				fprintf(out, "%s\"%s\"", comma, flag_names[bit]);
-				comma = ",";
-			}
-		}
-		fputs("]}", out);
+		if (i > 0)
+			LITERAL(sheet, ",");
+		FIRST(sheet, "n");
+		integer(sheet, (long long)i + 1);
+		MEMBER(sheet, "from", hop->from);
+		MEMBER(sheet, "from_ip", hop->from_ip);
+		MEMBER(sheet, "by", hop->by);
+		MEMBER(sheet, "via", hop->via);
+		MEMBER(sheet, "with", hop->with);
+		MEMBER(sheet, "id", hop->id);
+		MEMBER(sheet, "for", hop->rcpt);
+		KEY(sheet, "date");
+		date(sheet, hop->has_date, &hop->date);
+		KEY(sheet, "delay_s");
+		count(sheet, hop->has_delay, hop->delay);
+		KEY(sheet, "verdict");
+		quoted(sheet, verdict_names[hop->verdict]);
+		KEY(sheet, "evidence");
+		quoted(sheet, evidences[hop->evidence & 7]);
+		KEY(sheet, "dialect");
+		quoted(sheet, hop->dialect);
+		KEY(sheet, "tls");
+		tls(sheet, hop);
+		KEY(sheet, "latches");
+		names(sheet, hop->latches, deep_latch_name);
+		KEY(sheet, "trusted");
+		truth(sheet, hop->has_trust, hop->trusted);
+		KEY(sheet, "flags");
+		names(sheet, hop->flags, flag_name);
+		LITERAL(sheet, "}");
 	}
-	putc(']', out);
+	LITERAL(sheet, "]");
 }
 
 static void
-report(FILE *out, const struct dsn *dsn)
+report(struct sheet *sheet, const struct dsn *dsn)
 {
 	struct deep_str arrival = dsn->arrival_date;
-	struct deep_date date;
-	char text[32];
+	struct deep_date when;
 	size_t i;
 
-	fputs("\"dsn\":{", out);
-	member(out, "reporting_mta", dsn->reporting_mta);
-	putc(',', out);
-	member(out, "envelope_id", dsn->envelope_id);
-	putc(',', out);
-	if (deep_date_next(&arrival, &date, NULL) == DEEP_YES &&
-	    deep_date_emit(text, sizeof(text), &date) > 0)
-		member(out, "arrival_date", deep_str(text));
-	else
-		fputs("\"arrival_date\":null", out);
-	fputs(",\"recipients\":[", out);
+	FIRST(sheet, "reporting_mta");
+	string(sheet, dsn->reporting_mta);
+	MEMBER(sheet, "envelope_id", dsn->envelope_id);
+	KEY(sheet, "arrival_date");
+	date(sheet, deep_date_next(&arrival, &when, NULL) == DEEP_YES, &when);
+	KEY(sheet, "recipients");
+	LITERAL(sheet, "[");
 	for (i = 0; i < dsn->nrcpt; i++) {
 		const struct recipient *rcpt = &dsn->rcpt[i];
 
-		fputs(i > 0 ? ",{" : "{", out);
-		member(out, "final", rcpt->final);
-		putc(',', out);
-		member(out, "original", rcpt->original);
-		putc(',', out);
-		member(out, "action", rcpt->action);
-		putc(',', out);
-		member(out, "status", rcpt->status);
-		putc(',', out);
-		member(out, "remote_mta", rcpt->remote_mta);
-		putc(',', out);
-		member(out, "diagnostic", rcpt->diagnostic);
-		putc(',', out);
-		latch_list(out, rcpt->latches);
-		putc('}', out);
+		if (i > 0)
+			LITERAL(sheet, ",");
+		FIRST(sheet, "final");
+		string(sheet, rcpt->final);
+		MEMBER(sheet, "original", rcpt->original);
+		MEMBER(sheet, "action", rcpt->action);
+		MEMBER(sheet, "status", rcpt->status);
+		MEMBER(sheet, "remote_mta", rcpt->remote_mta);
+		MEMBER(sheet, "diagnostic", rcpt->diagnostic);
+		KEY(sheet, "latches");
+		latch_list(sheet, rcpt->latches);
+		LITERAL(sheet, "}");
 	}
-	fputs("]}", out);
+	LITERAL(sheet, "]}");
 }
 
 static void
 show(FILE *out, const struct analysis *a)
 {
 	static const struct path empty;
+	static struct sheet sheet;		/* large; empty between calls */
 	size_t i;
 
-	fputs("{\"source\":{", out);
-	member(out, "file", deep_str(a->source->file));
-	fprintf(out, ",\"offset\":%lld},\"kind\":\"%s\",", (long long)a->source->offset,
-	    a->is_dsn ? "dsn" : "message");
-	member(out, "message_id", a->message_id);
-	putc(',', out);
+	sheet.out = out;
+	FIRST(&sheet, "source");
+	FIRST(&sheet, "file");
+	quoted(&sheet, a->source->file);
+	KEY(&sheet, "offset");
+	integer(&sheet, a->source->offset);
+	LITERAL(&sheet, "}");
+	KEY(&sheet, "kind");
+	quoted(&sheet, a->is_dsn ? "dsn" : "message");
+	MEMBER(&sheet, "message_id", a->message_id);
+	KEY(&sheet, "dsn");
 	if (a->is_dsn)
-		report(out, &a->dsn);
+		report(&sheet, &a->dsn);
 	else
-		fputs("\"dsn\":null", out);
-	putc(',', out);
-	hops(out, "hops", &a->path);
-	putc(',', out);
-	hops(out, "return_hops", a->is_dsn ? &a->way_back : &empty);
-	fprintf(out, ",\"path\":{\"verdict\":\"%s\",", verdict_names[a->path.verdict]);
-	truth(out, "complete", 1, a->path.complete);
-	fputs(",\"why\":[", out);
-	for (i = 0; i < a->path.nwhy; i++)
-		fprintf(out, "%s\"%s\"", i > 0 ? "," : "", a->path.why[i]);
-	fputs("],", out);
-	latches(out, a->path.latches);
-	fputs("}}\n", out);
+		LITERAL(&sheet, "null");
+	KEY(&sheet, "hops");
+	hops(&sheet, &a->path);
+	KEY(&sheet, "return_hops");
+	hops(&sheet, a->is_dsn ? &a->way_back : &empty);
+	KEY(&sheet, "path");
+	FIRST(&sheet, "verdict");
+	quoted(&sheet, verdict_names[a->path.verdict]);
+	KEY(&sheet, "complete");
+	truth(&sheet, 1, a->path.complete);
+	KEY(&sheet, "why");
+	LITERAL(&sheet, "[");
+	for (i = 0; i < a->path.nwhy; i++) {
+		if (i > 0)
+			LITERAL(&sheet, ",");
+		quoted(&sheet, a->path.why[i]);
+	}
+	LITERAL(&sheet, "]");
+	KEY(&sheet, "latches");
+	names(&sheet, a->path.latches, deep_latch_name);
+	LITERAL(&sheet, "}}\n");
+	flush(&sheet);
 }
 
 const struct output output_json = { "json", show };

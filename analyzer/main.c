@@ -115,35 +115,20 @@ analyse(struct settings *set, const struct message *message, struct dialects *di
     struct arena *arena)
 {
 	struct analysis a;
-	struct deep_str rest = message->text, header = message->text, id;
-	struct deep_field field;
-	char *buf;
-	int n;
 
 	memset(&a, 0, sizeof(a));
 	a.source = message;
 	a.is_dsn = dsn_read(message->text, arena, &a.dsn) == DEEP_YES;
-	while (deep_field_next(&rest, &field, NULL) != DEEP_NO)
-		continue;
-	header.n = (size_t)(rest.p - header.p);
 	if (a.is_dsn) {
 		path_read(&a.path, a.dsn.returned, &a.dsn, &set->trust, dialects, arena);
-		path_read(&a.way_back, header, NULL, &set->trust, dialects, arena);
+		path_read(&a.way_back, message->text, NULL, &set->trust, dialects, arena);
 	} else {
-		path_read(&a.path, header, NULL, &set->trust, dialects, arena);
+		path_read(&a.path, message->text, NULL, &set->trust, dialects, arena);
 	}
-	/* of the message that was sent, not of the report about it */
-	rest = a.is_dsn && a.dsn.returned.p != NULL ? a.dsn.returned : header;
-	while (deep_field_next(&rest, &field, NULL) != DEEP_NO) {
-		if (!deep_is(field.name, "Message-ID"))
-			continue;
-		buf = arena_get(arena, field.value.n + 1);
-		n = deep_unfold(buf, field.value.n + 1, field.value);
-		id.p = buf;
-		id.n = n > 0 ? (size_t)n : 0;
-		a.message_id = id;
-		break;
-	}
+	if (message->truncated)
+		path_lacks(&a.path, "message-limit");
+	a.message_id = a.is_dsn && a.dsn.returned.p == NULL ? a.way_back.message_id :
+	    a.path.message_id;
 	set->seen[outcome(set, &a.path)]++;
 	set->output->show(stdout, &a);
 }

@@ -12,8 +12,8 @@
 
 #include "analyzer.h"
 
-static void
-add_why(struct path *path, const char *why)
+void
+path_lacks(struct path *path, const char *why)
 {
 	size_t i;
 
@@ -160,28 +160,30 @@ judge_end(struct path *path, const struct dsn *dsn)
 	    dsn->boundary_hint.n, exim, sizeof(exim) - 1) != NULL;
 	size_t i;
 
+	if (dsn->limited)
+		path_lacks(path, "report-limit");
 	if (dsn->nrcpt == 0)
-		add_why(path, "no-recipient-group");
+		path_lacks(path, "no-recipient-group");
 	for (i = 0; i < dsn->nrcpt; i++) {
 		const struct recipient *rcpt = &dsn->rcpt[i];
 
 		if (deep_is(rcpt->action, "relayed"))
-			add_why(path, "relayed");
+			path_lacks(path, "relayed");
 		else if (deep_is(rcpt->action, "expanded"))
-			add_why(path, "expanded");
+			path_lacks(path, "expanded");
 		else if (!deep_is(rcpt->action, "delivered"))
-			add_why(path, "not-delivered");
+			path_lacks(path, "not-delivered");
 		else if (rcpt->remote_mta.n > 0 && is_exim)
-			add_why(path, "relayed-called-delivered");	/* */
+			path_lacks(path, "relayed-called-delivered");	/* */
 		else if (rcpt->remote_mta.n > 0 && !same(rcpt->remote_mta, dsn->reporting_mta))
-			add_why(path, "last-hop-invisible");
+			path_lacks(path, "last-hop-invisible");
 		else if (last != NULL && last->by.p != NULL && is_public_name(last->by) &&
 		    is_public_name(dsn->reporting_mta) && !same(last->by, dsn->reporting_mta) &&
 		    !same(organisation(last->by), organisation(dsn->reporting_mta)))
-			add_why(path, "last-hop-invisible");
+			path_lacks(path, "last-hop-invisible");
 	}
 	if (path->nhop == 0)
-		add_why(path, dsn->returned.p == NULL ? "no-header-returned" : "no-received");
+		path_lacks(path, dsn->returned.p == NULL ? "no-header-returned" : "no-received");
 }
 
 static void
@@ -202,7 +204,7 @@ judge(struct path *path)
 		}
 		if (older != NULL && is_gap(older, hop)) {
 			hop->flags |= FLAG_GAP;
-			add_why(path, "gap");
+			path_lacks(path, "gap");
 		}
 		if (hop->verdict > path->verdict)
 			path->verdict = hop->verdict;
@@ -217,41 +219,41 @@ void
 path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
     const struct trust *trust, struct dialects *dialects, struct arena *arena)
 {
+	static struct deep_str value[RECEIVED_MAX];	/* newest first */
 	struct deep_str rest = header;
 	struct deep_field field;
 	enum deep_status answer;
 	size_t n = 0, i;
+	int cut = 0;
 
 	memset(path, 0, sizeof(*path));
 	path->complete = 1;
-	if (rest.n > HEADER_MAX) {
+	if (rest.n > HEADER_MAX)
 		rest.n = HEADER_MAX;
-		add_why(path, "header-limit");
-	}
-	header = rest;
-	while (deep_field_next(&rest, &field, NULL) != DEEP_NO) {
-		if (deep_is(field.name, "Received") && ++n > RECEIVED_MAX) {
-			n = RECEIVED_MAX;
-			add_why(path, "received-limit");
+	while ((answer = deep_field_next(&rest, &field, NULL)) != DEEP_NO) {
+		if (deep_is(field.name, "Message-ID") && path->message_id.p == NULL) {
+			path->message_id = flat(field.value, arena);
+			continue;
+		}
+		if (!deep_is(field.name, "Received"))
+			continue;
+		cut |= answer == DEEP_LIMIT;
+		if (n == RECEIVED_MAX) {
+			path_lacks(path, "received-limit");
 			break;
 		}
+		value[n++] = field.value;
 	}
+	/* the end of what was looked at is not the end of the header */
+	if (header.n > HEADER_MAX && rest.n == 0)
+		path_lacks(path, "header-limit");
+	if (cut)
+		path_lacks(path, "field-limit");
 	if (n > 0)
 		path->hop = arena_get(arena, n * sizeof(*path->hop));
 	path->nhop = n;
-	rest = header;
-	for (i = n; i > 0; ) {
-		answer = deep_field_next(&rest, &field, NULL);
-		if (answer == DEEP_NO)
-			break;
-		if (!deep_is(field.name, "Received"))
-			continue;
-		hop_read(&path->hop[--i], field.value, dialects, arena);
-		if (answer == DEEP_LIMIT) {
-			path->hop[i].flags |= FLAG_LIMIT;
-			add_why(path, "field-limit");
-		}
-	}
+	for (i = 0; i < n; i++)
+		hop_read(&path->hop[n - 1 - i], value[i], dialects, arena);
 	judge(path);
 	mark_trust(path, trust);
 	if (dsn != NULL)

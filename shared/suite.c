@@ -377,7 +377,7 @@ deep_suite_find(struct deep_str text, int version, const struct deep_group **gro
 	const struct deep_suite	*suite;
 	const struct deep_group	*carried = NULL;
 	const struct name	*found;
-	char			 name[NAME_MAX_OCTETS + 1];
+	char			 name[NAME_MAX_OCTETS + 1] = "";
 	size_t			 i, n = text.n, left;
 
 	if (group == NULL)

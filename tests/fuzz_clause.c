@@ -67,6 +67,9 @@ check_emit(struct deep_str suite, struct deep_str group, unsigned choice, int mu
 		MUST(small[0] == '\0');
 		free(small);
 	}
+	/* an allow-list of its own: reading and writing could be wrong alike */
+	MUST(strspn(buf, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789_- \t\r\n") == (size_t)n);
 	clause.p = buf;
 	clause.n = (size_t)n;
 	longest = strlen("tls ") + suite.n;

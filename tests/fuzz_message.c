@@ -87,7 +87,8 @@ check_json(const char *text, size_t n)
 	MUST(depth == 0 && !in_string);
 }
 
-/* Nothing that moves, hides or colours on a terminal. */
+/* Nothing that moves, hides or colours on a terminal: no control character of
+ * ASCII or Latin-1 whatever utf8.h says, and nothing else that it calls hostile. */
 static void
 check_text(const char *text, size_t n)
 {
@@ -99,6 +100,7 @@ check_text(const char *text, size_t n)
 		length = utf8_next(text + i, n - i, &point);
 		MUST(length > 0);
 		MUST(length == 1 || style.utf8);
+		MUST(text[i] == '\n' || (point >= 0x20 && (point < 0x7f || point > 0x9f)));
 		MUST(text[i] == '\n' || !utf8_is_hostile(point));
 	}
 }

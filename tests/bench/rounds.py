@@ -16,17 +16,20 @@ MIB = 1024 * 1024
 
 
 def run(command):
-    """Seconds, and peak resident memory in MiB.  GNU time reports the memory
-    of the child alone: a fork of this process would count its own."""
+    """Seconds, peak resident memory in MiB, and what a tool that counts said.
+    GNU time reports the memory of the child alone: a fork of this process
+    would count its own.  grep must not write to /dev/null, which it notices,
+    and then it stops at the first match."""
+    out = subprocess.DEVNULL if "deeptrace" in command[0] else subprocess.PIPE
     begin = time.perf_counter()
     done = subprocess.run(["/usr/bin/time", "-f", "%M"] + command,
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+                          stdout=out, stderr=subprocess.PIPE, check=False)
     took = time.perf_counter() - begin
     # deeptrace tells by 1 to 3 what it found, grep by 1 that it found nothing
     if done.returncode > 3:
         sys.exit("%s: status %d\n%s" % (
             command[0], done.returncode, done.stderr.decode(errors="replace")))
-    return took, int(done.stderr.split()[-1]) / 1024
+    return took, int(done.stderr.split()[-1]) / 1024, (done.stdout or b"").decode().strip()
 
 
 def main():
@@ -45,9 +48,10 @@ def main():
                 pass
     seconds = {name: [] for name, _, _ in tools}
     memory = dict.fromkeys(seconds, 0.0)
+    said = dict.fromkeys(seconds, "")
     for _ in range(rounds):
         for name, command, path in tools:
-            took, peak = run(command + [path])
+            took, peak, said[name] = run(command + [path])
             seconds[name].append(took)
             memory[name] = max(memory[name], peak)
 
@@ -65,6 +69,9 @@ def main():
         print("%-24s %9.3f %8.3f %8.3f %9.1f %7.2f %9.1f" % (
             name, median, min(seconds[name]) * factor, max(seconds[name]) * factor,
             sizes[path] * factor / median, median / first, memory[name]))
+    for name, text in said.items():	# that they read the same
+        if text:
+            print("%s: %s" % (name, text))
 
 
 main()
