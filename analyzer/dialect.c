@@ -26,6 +26,7 @@ struct row {
 	const char	*name, *head;
 	size_t		 nhead;
 	enum says	 says;
+	int		 has_jit;
 	pcre2_code	*code;
 	uint32_t	 group[FACTS];	/* number of the named group; 0: none */
 	struct row	*next;		/* for the same place and first octet */
@@ -81,7 +82,7 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 		free(row);
 		return -1;
 	}
-	(void)pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE);	/* without JIT it is only slower */
+	row->has_jit = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0;	/* else only slower */
 	for (i = 0; i < FACTS; i++) {
 		int n = pcre2_substring_number_from_name(row->code, (PCRE2_SPTR)fact_names[i]);
 
@@ -201,8 +202,8 @@ fits(struct dialects *all, const struct row *row, enum place place, struct deep_
 
 	if (text.n < row->nhead || memcmp(text.p, row->head, row->nhead) != 0)
 		return 0;
-	n = pcre2_match(row->code, (PCRE2_SPTR)text.p, text.n, 0, PCRE2_NO_UTF_CHECK, all->match,
-	    all->context);
+	n = (row->has_jit ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
+	    0, all->match, all->context);
 	if (n < 0)
 		return 0;
 	at = pcre2_get_ovector_pointer(all->match);

@@ -57,26 +57,16 @@ flat(struct deep_str value, struct arena *arena)
 	return (struct deep_str){ text, n };
 }
 
-static struct deep_str
-first_word(struct deep_str text)
-{
-	struct deep_word word;
-
-	if (text.p == NULL || deep_word_next(&text, &word, NULL) == DEEP_NO)
-		return (struct deep_str){ NULL, 0 };
-	return word.text;
-}
-
 /* A host is one word; a phrase such as "mail pickup service" is kept whole. */
 static struct deep_str
-host(struct deep_str value)
+host(const struct deep_clause *clause)
 {
-	struct deep_str word = first_word(value);
+	struct deep_str word = clause->first;
 
 	if (word.p != NULL && (memchr(word.p, '.', word.n) != NULL ||
 	    memchr(word.p, ':', word.n) != NULL || *word.p == '['))
 		return word;
-	return value;
+	return clause->value;
 }
 
 /* "[192.0.2.1]:25", "IPv6:2001:db8::1", "/192.0.2.1", "192.0.2.1:25" -> the address. */
@@ -352,6 +342,7 @@ says_local(const struct deep_received *field)
 		"qmail ", "nullmailer ", "sSMTP ", "from userid ", "unix socket", "[unix socket]",
 		"local", "[local]"
 	};
+	static const char inside[] = ", from userid ", local[] = "[local]";
 	size_t i, k;
 
 	for (i = 0; i < field->ncomment; i++) {
@@ -361,12 +352,15 @@ says_local(const struct deep_received *field)
 		    field->comment[i].kind != DEEP_START)
 			continue;
 		/* "Postfix, from userid 1000"; "localhost [local]" */
-		if (memmem(text.p, text.n, ", from userid ", 14) != NULL ||
-		    memmem(text.p, text.n, "[local]", 7) != NULL)
+		if (memmem(text.p, text.n, inside, sizeof(inside) - 1) != NULL ||
+		    memmem(text.p, text.n, local, sizeof(local) - 1) != NULL)
 			return 1;
-		for (k = 0; k < sizeof(beginnings) / sizeof(beginnings[0]); k++) {
-			size_t n = strlen(beginnings[k]);
+		for (k = 0; text.n > 0 && k < sizeof(beginnings) / sizeof(beginnings[0]); k++) {
+			size_t n;
 
+			if (beginnings[k][0] != text.p[0])
+				continue;
+			n = strlen(beginnings[k]);
 			if (text.n >= n && memcmp(text.p, beginnings[k], n) == 0 &&
 			    (beginnings[k][n - 1] == ' ' || text.n == n))
 				return 1;
@@ -441,11 +435,11 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 		hop->flags |= FLAG_LIMIT;
 	else if (answer == DEEP_BAD && field.date_text.p != NULL)
 		hop->flags |= FLAG_FAULT;
-	hop->from = host(field.the[DEEP_FROM].value);
-	hop->by = host(field.the[DEEP_BY].value);
+	hop->from = host(&field.the[DEEP_FROM]);
+	hop->by = host(&field.the[DEEP_BY]);
 	hop->via = field.the[DEEP_VIA].value;
-	hop->id = first_word(field.the[DEEP_ID].value);
-	word = first_word(field.the[DEEP_FOR].value);
+	hop->id = field.the[DEEP_ID].first;
+	word = field.the[DEEP_FOR].first;
 	if (word.n > 2 && *word.p == '<' && word.p[word.n - 1] == '>') {
 		word.p++;
 		word.n -= 2;

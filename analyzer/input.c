@@ -36,7 +36,8 @@ struct input {
 	char		*path;		/* as given, or of the file of a folder */
 	char		**file;		/* of a folder, sorted */
 	size_t		 nfile, next_file;
-	unsigned	 is_folder : 1, started : 1, is_mbox : 1, only_cr : 1, at_end : 1;
+	unsigned	 is_folder : 1, started : 1, is_mbox : 1, only_cr : 1, at_end :
+	    1;
 	unsigned	 cut : 1;	/* the rest of a message is to be skipped */
 	int		 fd;
 	char		*buf;
@@ -48,7 +49,13 @@ struct input {
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const char *one = *(char *const *)a, *two = *(char *const *)b;
+	const char *one_name = strrchr(one, '/'), *two_name = strrchr(two, '/');
+	int order = 0;
+
+	if (one_name != NULL && two_name != NULL)
+		order = strcmp(one_name, two_name);
+	return order != 0 ? order : strcmp(one, two);
 }
 
 static int
@@ -59,7 +66,8 @@ list_folder(struct input *in, const char *path, const char *sub)
 	struct stat st;
 	DIR *dir;
 
-	if (snprintf(folder, sizeof(folder), "%s%s%s", path, *sub != '\0' ? "/" : "", sub) >=
+	if (snprintf(folder, sizeof(folder), "%s%s%s", path, *sub != '\0' ? "/" : "",
+	    sub) >=
 	    (int)sizeof(folder)) {
 		warnx("%s: the name is too long", path);
 		return -1;
@@ -71,14 +79,16 @@ list_folder(struct input *in, const char *path, const char *sub)
 	while ((entry = readdir(dir)) != NULL) {
 		char *name;
 
-		if (entry->d_name[0] == '.' || asprintf(&name, "%s/%s", folder, entry->d_name) == -1)
+		if (entry->d_name[0] == '.' || asprintf(&name, "%s/%s", folder,
+		    entry->d_name) == -1)
 			continue;
 		if (stat(name, &st) != 0 || !S_ISREG(st.st_mode)) {
 			free(name);
 			continue;
 		}
 		if (in->nfile % 256 == 0) {
-			in->file = reallocarray(in->file, in->nfile + 256, sizeof(*in->file));
+			in->file = reallocarray(in->file, in->nfile + 256,
+			    sizeof(*in->file));
 			if (in->file == NULL)
 				err(EX_OSERR, NULL);
 		}
@@ -95,7 +105,8 @@ input_open(const char *path)
 	char sub[4096];
 	struct stat st;
 
-	if (in == NULL || (in->path = strdup(strcmp(path, "-") == 0 ? "-" : path)) == NULL)
+	if (in == NULL || (in->path = strdup(strcmp(path, "-") == 0 ? "-" : path)) ==
+	    NULL)
 		err(EX_OSERR, NULL);
 	in->fd = -1;
 	if (strcmp(path, "-") == 0) {
@@ -106,7 +117,8 @@ input_open(const char *path)
 		in->is_folder = 1;
 		snprintf(sub, sizeof(sub), "%s/cur", path);
 		if (stat(sub, &st) == 0 && S_ISDIR(st.st_mode)) {
-			if (list_folder(in, path, "new") != 0 || list_folder(in, path, "cur") != 0)
+			if (list_folder(in, path, "new") != 0 || list_folder(in, path,
+			    "cur") != 0)
 				goto failed;
 		} else if (list_folder(in, path, "") != 0) {
 			goto failed;
@@ -189,7 +201,8 @@ is_envelope(const char *p, const char *end)
 		for (i = 0; !month && *q == ' ' && i < 12; i++)
 			month = memcmp(q + 1, months + i * 3, 3) == 0;
 		if (month && q[2] == ':' && q[0] >= '0' && q[0] <= '2' && q[1] >= '0' &&
-		    q[1] <= '9' && q[3] >= '0' && q[3] <= '5' && q[4] >= '0' && q[4] <= '9')
+		    q[1] <= '9' && q[3] >= '0' && q[3] <= '5' && q[4] >= '0' && q[4] <=
+		    '9')
 			return 1;
 	}
 	return 0;
@@ -244,7 +257,8 @@ find_boundary(const struct input *in, size_t from, size_t *found)
 		/* an empty line before it, and enough behind it to see */
 		if (end - p < 300 && !in->at_end)
 			return 0;
-		if (p > begin && (p[-1] == '\n' || (p[-1] == '\r' && p - begin > 1 && p[-2] == '\n')) &&
+		if (p > begin && (p[-1] == '\n' || (p[-1] == '\r' && p - begin > 1 &&
+		    p[-2] == '\n')) &&
 		    is_envelope(p + 1, end)) {
 			*found = (size_t)(p + 1 - begin);
 			return 1;
@@ -258,30 +272,57 @@ static enum deep_status
 skip_rest(struct input *in)
 {
 	size_t end;
-	int answer;
+	int answer = 1;
 
 	in->cut = 0;
-	in->at = in->have > 320 ? in->have - 320 : 0;	/* a boundary may begin there */
+	in->at = in->have > 320 ? in->have - 320 : 0; /* a boundary may begin there */
 	for (;;) {
 		if (in->is_mbox && find_boundary(in, 0, &end)) {
 			in->at += end;
 			return DEEP_YES;
 		}
-		if (in->have - in->at > 320)
-			in->at = in->have - 320;
-		if ((answer = fill(in)) <= 0) {
+		if (answer <= 0) { /* the last octets were looked at, too */
 			in->at = in->have;
 			return answer == 0 ? DEEP_NO : DEEP_BAD;
 		}
+		if (in->have - in->at > 320)
+			in->at = in->have - 320;
+		answer = fill(in);
 	}
+}
+
+/* The octets of the envelope line at the start of a message, and of ">From "
+ * lines that were put between it and the header. */
+static size_t
+envelope_length(const char *text, size_t n)
+{
+	const char *p = text, *end = text + n, *nl;
+
+	do {
+		nl = memchr(p, '\n', (size_t)(end - p));
+		p = nl == NULL ? end : nl + 1;
+	} while (end - p > 6 && memcmp(p, ">From ", 6) == 0);
+	return (size_t)(p - text);
+}
+
+/* The octets of a text without the empty line that an mbox puts behind it. */
+static size_t
+without_empty_line(const char *text, size_t n)
+{
+	size_t less = n;
+
+	if (less > 0 && text[less - 1] == '\n')
+		less--;
+	if (less > 0 && text[less - 1] == '\r')
+		less--;
+	return less < n && less > 0 && text[less - 1] == '\n' ? less : n;
 }
 
 static enum deep_status
 next_of_file(struct input *in, struct message *message)
 {
-	size_t searched = 0, end = 0, skip = 0;
+	size_t searched = 0, end = 0, skip = 0, stop = 0;
 	int found = 0, answer = 1;
-	const char *nl;
 
 	memset(message, 0, sizeof(*message));
 	if (in->cut && skip_rest(in) == DEEP_BAD)
@@ -293,7 +334,8 @@ next_of_file(struct input *in, struct message *message)
 			found = find_boundary(in, searched, &end);
 			searched = here > 320 ? here - 320 : 0;
 		}
-		if (found || answer <= 0 || here > MESSAGE_MAX)
+		/* the envelope behind the longest message has to be seen */
+		if (found || answer <= 0 || here > (size_t)MESSAGE_MAX + BLOCK_SIZE)
 			break;
 		answer = fill(in);
 		if (answer < 0)
@@ -307,31 +349,35 @@ next_of_file(struct input *in, struct message *message)
 		return DEEP_NO;
 	message->file = in->path;
 	message->offset = in->base + (int64_t)in->at;
-	if (in->is_mbox) {
-		nl = memchr(in->buf + in->at, '\n', end);
-		skip = nl == NULL ? end : (size_t)(nl + 1 - (in->buf + in->at));
-	}
+	if (in->is_mbox)
+		skip = envelope_length(in->buf + in->at, end);
 	if (found) {
 		size_t announced = announced_end(in->buf + in->at + skip, end - skip);
 
 		/* a "From " line inside a body whose length is told */
-		if (announced > 0 && skip + announced > end && skip + announced < MESSAGE_MAX) {
-			while (in->have - in->at < skip + announced + 320 && (answer = fill(in)) > 0)
+		if (announced > 0 && skip + announced > end && skip + announced <
+		    MESSAGE_MAX) {
+			while (in->have - in->at < skip + announced + 320 && (answer =
+			    fill(in)) > 0)
 				continue;
 			if (answer < 0)
 				return DEEP_BAD;
 			if (in->at + skip + announced <= in->have &&
 			    is_boundary(in, in->at + skip + announced)) {
-				end = skip + announced;
-				if (in->at + end < in->have && in->buf[in->at + end] == '\r')
+				stop = end = skip + announced;
+				if (in->at + end < in->have && in->buf[in->at + end] ==
+				    '\r')
 					end++;
-				if (in->at + end < in->have && in->buf[in->at + end] == '\n')
+				if (in->at + end < in->have && in->buf[in->at + end] ==
+				    '\n')
 					end++;
 			}
 		}
 	}
 	message->text.p = in->buf + in->at + skip;
-	message->text.n = end - skip;
+	if (found && stop == 0)
+		stop = skip + without_empty_line(message->text.p, end - skip);
+	message->text.n = (found ? stop : end) - skip;
 	in->at += end;
 	if (message->text.n > MESSAGE_MAX) {
 		message->text.n = MESSAGE_MAX;

@@ -13,6 +13,8 @@
 #include "analyzer.h"
 #include "utf8.h"
 
+static const char hex[] = "0123456789abcdef";
+
 /* What is written goes here first: a record has hundreds of short pieces. */
 struct sheet {
 	FILE	*out;
@@ -67,18 +69,19 @@ integer(struct sheet *sheet, long long value)
 	put(sheet, digits + at, sizeof(digits) - at);
 }
 
-/* What stands in a string as it is. */
+/* What stands in a string as it is: 0x20 to 0x7e without " \\ < > and &. */
 static int
 is_plain(unsigned char c)
 {
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+	static const uint32_t plain[8] = { 0, 0xafffffbb, 0xefffffff, 0x7fffffff, 0, 0, 0, 0 };
+
+	return plain[c >> 5] >> (c & 31) & 1;
 }
 
 /* The length of the character at p, written in its own way. */
 static size_t
 escaped(struct sheet *sheet, const char *p, size_t left)
 {
-	static const char hex[] = "0123456789abcdef";
 	unsigned char c = (unsigned char)*p;
 	char code[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
 	uint32_t point;
@@ -215,7 +218,8 @@ tls(struct sheet *sheet, const struct hop *hop)
 {
 	const struct deep_suite *suite = hop->suite;
 	int tls13 = hop->version == DEEP_TLS1_3;
-	char code[8];
+	char code[] = "0x0000";
+	unsigned i;
 
 	if (!hop->is_tls) {
 		LITERAL(sheet, "null");
@@ -226,7 +230,8 @@ tls(struct sheet *sheet, const struct hop *hop)
 	MEMBER(sheet, "suite", suite != NULL ? deep_str(suite->name) : hop->suite_text);
 	KEY(sheet, "code");
 	if (suite != NULL) {
-		snprintf(code, sizeof(code), "0x%04x", (unsigned)suite->code);
+		for (i = 0; i < 4; i++)
+			code[2 + i] = hex[suite->code >> (12 - 4 * i) & 15];
 		quoted(sheet, code);
 	} else {
 		LITERAL(sheet, "null");

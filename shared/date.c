@@ -13,7 +13,6 @@
  *
  * Uses no locale and no time zone of the machine.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "deep.h"
@@ -264,12 +263,19 @@ bad:
 	return DEEP_BAD;
 }
 
+static void
+digits(char *at, int two)
+{
+	at[0] = (char)('0' + two / 10);
+	at[1] = (char)('0' + two % 10);
+}
+
 int
 deep_date_emit(char *buf, size_t size, const struct deep_date *date)
 {
 	int64_t days_left = date->utc / 86400, second = date->utc % 86400;
-	int year = 1970, month = 0, n;
-	char text[32];
+	char text[] = "yyyy-mm-ddThh:mm:ssZ";
+	int year = 1970, month = 0, n = (int)sizeof(text) - 1;
 
 	if (second < 0) {
 		second += 86400;
@@ -293,9 +299,13 @@ deep_date_emit(char *buf, size_t size, const struct deep_date *date)
 		days_left -= days_in(year, month++);
 	if (year > 9999)
 		return -1;
-	n = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month + 1,
-	    (int)days_left + 1, (int)(second / 3600), (int)(second / 60 % 60),
-	    (int)(second % 60));
+	digits(text, year / 100);
+	digits(text + 2, year % 100);
+	digits(text + 5, month + 1);
+	digits(text + 8, (int)days_left + 1);
+	digits(text + 11, (int)(second / 3600));
+	digits(text + 14, (int)(second / 60 % 60));
+	digits(text + 17, (int)(second % 60));
 	if ((size_t)n < size)
 		memcpy(buf, text, (size_t)n + 1);
 	return n;

@@ -252,6 +252,7 @@ struct deep_clause {
 	enum deep_clause_kind	kind;
 	struct deep_str		name;	/* the keyword as written; empty for START and DATE */
 	struct deep_str		value;	/* first word to last word; empty: none */
+	struct deep_str		first;	/* the first word of it */
 	struct deep_str		all;	/* keyword to the next clause, comments included */
 };
 struct deep_comment {

@@ -38,7 +38,7 @@ keyword(struct deep_str word)
 	if (word.n < 2 || word.n > 5)
 		return DEEP_OTHER;
 	for (i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
-		if (deep_is(word, keywords[i]))
+		if (deep_lower(word.p[0]) == keywords[i][0] && deep_is(word, keywords[i]))
 			return (enum deep_clause_kind)i;
 	}
 	return DEEP_OTHER;
@@ -95,7 +95,7 @@ open_clause(struct reader *r, enum deep_clause_kind kind, struct deep_str name)
 	r->clause = &out->clause[out->nclause++];
 	r->clause->kind = kind;
 	r->clause->name = name;
-	r->clause->value = (struct deep_str){ NULL, 0 };
+	r->clause->value = r->clause->first = (struct deep_str){ NULL, 0 };
 	r->clause->all = name;
 }
 
@@ -193,7 +193,8 @@ add_word(struct reader *r, const struct deep_word *word, struct deep_str rest)
 	}
 	extend(&r->clause->all, word->text);
 	extend(&r->clause->value, word->text);
-	r->words++;
+	if (r->words++ == 0)
+		r->clause->first = word->text;
 }
 
 enum deep_status
@@ -214,7 +215,6 @@ deep_received_parse(struct deep_str value, struct deep_received *out, struct dee
 	memset(&out->tls, 0, sizeof(out->tls));
 	memset(&out->date_text, 0, sizeof(out->date_text));
 	memset(&out->date, 0, sizeof(out->date));
-	out->clause[0] = (struct deep_clause){ DEEP_START, { value.p, 0 }, { NULL, 0 }, { NULL, 0 } };
 	if (value.n > DEEP_FIELD_MAX) {
 		blame(&r, DEEP_LIMIT, value.p + DEEP_FIELD_MAX, "a field longer than 65536 octets");
 		rest.n = DEEP_FIELD_MAX;

@@ -110,7 +110,9 @@ comment(struct deep_str *rest, struct deep_word *word, struct deep_fault *fault)
 	for (; p < end; p++) {
 		unsigned class = class_at(p);
 
-		if (class == ESCAPE) {
+		if (class <= SPACE) {
+			continue;
+		} else if (class == ESCAPE) {
 			if (p + 1 < end)
 				p++;
 		} else if (class == OPEN) {
@@ -191,6 +193,10 @@ deep_word_next(struct deep_str *rest, struct deep_word *word, struct deep_fault 
 	}
 	while (p < end) {
 		behind = NULL;
+		while (p < end && class_at(p) == TEXT)
+			p++;
+		if (p == end)
+			break;
 		switch (class_at(p)) {
 		case SPACE:
 		case OPEN:

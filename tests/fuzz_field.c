@@ -6,10 +6,17 @@
  * list of latches (draft-newman-email-deep-00 5.3) and as a date (RFC 5322
  * 3.3): reading always goes on, no answer is half one, and what is written can
  * be read again.
+ *
+ * An input of up to REPEAT_MAX octets is also repeated up to DEEP_FIELD_MAX
+ * where the sum of its octets is a multiple of REPEAT_ONE_IN, and read as a
+ * list of latches: that shows work that grows with the square.
  */
 #include "fuzz.h"
 
 #define INPUT_MAX	(128 * 1024)	/* octets: twice what a field may have */
+#define REPEAT_MAX	24		/* octets */
+#define REPEAT_ONE_IN	8
+#define SECONDS_MAX	0.4		/* for DEEP_FIELD_MAX octets; an honest list takes 0.01 */
 #define OTHER_MAX	64		/* words that are taken for latches */
 
 static void
@@ -161,6 +168,24 @@ check_latches(struct deep_str text)
 	check_emit(word, nword, 0);
 }
 
+static void
+check_time(const uint8_t *data, size_t n)
+{
+	struct deep_str rest = { NULL, DEEP_FIELD_MAX }, id;
+	char *buf = malloc(DEEP_FIELD_MAX);
+	double begin;
+	size_t i;
+
+	MUST(buf != NULL);
+	for (i = 0; i < DEEP_FIELD_MAX; i++)
+		buf[i] = (char)data[i % n];
+	rest.p = buf;
+	begin = seconds_used();
+	while (deep_latch_next(&rest, &id, NULL) != DEEP_NO)
+		MUST(seconds_used() - begin < SECONDS_MAX);
+	free(buf);
+}
+
 /* What is written is in UTC to the second, of years that can be read. */
 static void
 check_date_emit(const struct deep_date *date)
@@ -221,6 +246,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct deep_str text;
+	size_t sum = 0, i;
 
 	if (n > INPUT_MAX)
 		return 0;
@@ -228,6 +254,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	check_fields(text);
 	check_latches(text);
 	check_date(text);
+	for (i = 0; i < n; i++)
+		sum += data[i];
+	if (n > 0 && n <= REPEAT_MAX && sum % REPEAT_ONE_IN == 0)
+		check_time(data, n);
 	free((char *)(uintptr_t)text.p);
 	return 0;
 }

@@ -148,8 +148,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	const struct trust *trust = n & 2 ? &nobody : &somebody;
 	struct message message;
 	struct analysis a;
-	struct deep_str rest, header;
-	struct deep_field field;
 
 	if (dialects == NULL) {
 		dialects = dialects_new();
@@ -167,22 +165,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	a.is_dsn = dsn_read(message.text, arena, &a.dsn) == DEEP_YES;
 	MUST(a.dsn.nrcpt <= RECIPIENT_MAX);
 	MUST(!a.dsn.limited || a.dsn.why != NULL);
-	rest = header = message.text;
-	while (deep_field_next(&rest, &field, NULL) != DEEP_NO) {
-		if (a.message_id.p == NULL && deep_is(field.name, "Message-ID"))
-			a.message_id = field.value;
-	}
-	header.n = (size_t)(rest.p - header.p);
 	if (a.is_dsn) {
 		path_read(&a.path, a.dsn.returned, &a.dsn, trust, dialects, arena);
-		path_read(&a.way_back, header, NULL, trust, dialects, arena);
+		path_read(&a.way_back, message.text, NULL, trust, dialects, arena);
 		check_path(&a.way_back);
 	} else {
-		path_read(&a.path, header, NULL, trust, dialects, arena);
+		path_read(&a.path, message.text, NULL, trust, dialects, arena);
 	}
 	check_path(&a.path);
+	a.message_id = a.is_dsn && a.dsn.returned.p == NULL ? a.way_back.message_id :
+	    a.path.message_id;
 	style.colour = 0;
 	style.utf8 = n & 1;
+	if (n & 8)
+		path_lacks(&a.path, "message-limit");
 	show(&output_json, &a);
 	show(&output_text, &a);
 	arena_reset(arena);

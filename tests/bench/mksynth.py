@@ -21,6 +21,8 @@ GROUPS = ("X25519", "ECDHE (P-256)", "x25519", "X25519MLKEM768")
 WORDS = ("the report of the meeting is in the folder and needs your answer "
          "before the week ends please send back what you have read so far").split()
 
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
 # f, b: from and by; a: address; i: queue id; u: recipient; s, t, n: suites of
 # TLS 1.2, of 1.3 and by IANA's name; g: group; d: date
 DIALECTS = (
@@ -57,7 +59,7 @@ DIALECTS = (
     "\tfor <{u}>; {d}",
     "from unknown (HELO {f}) ({a})\n  by {b} with {s} encrypted SMTP; {d}",
 )
-DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")	# 1 November 2026 is one
+DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")  # 1 November 2026 is one
 
 
 def date(minutes):
@@ -80,6 +82,40 @@ def trace(pick, minutes, count, user):
             i="%012X" % pick.getrandbits(48), s=pick.choice(ESMTPS),
             t=pick.choice(TLS13), n=pick.choice(IANA), g=pick.choice(GROUPS)))
     return "\n".join(reversed(fields)) + "\n"
+
+
+def token(pick, octets):
+    """So many octets that look like a signature, folded."""
+    text = "".join(pick.choice(BASE64) for _ in range(octets))
+    return "\n\t".join(text[i:i + 64] for i in range(0, octets, 64))
+
+
+def others(pick, minutes):
+    """The fields that stand between the trace fields of today's mail: on real
+    ones they are two thirds of the header."""
+    domain = pick.choice(("example.org", "example.net", "example.com"))
+    fields = [
+        "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=s1;\n\t"
+        "h=from:to:subject:date:message-id:mime-version;\n\tbh=%s=;\n\tb=%s" % (
+            domain, token(pick, 43), token(pick, 344)),
+        "ARC-Seal: i=1; a=rsa-sha256; t=%d; cv=none; d=%s; s=arc;\n\tb=%s" % (
+            1793520000 + minutes * 60, domain, token(pick, 344)),
+        "ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=arc;\n\t"
+        "h=from:subject:date:to;\n\tbh=%s=;\n\tb=%s" % (domain, token(pick, 43), token(pick, 344)),
+        "ARC-Authentication-Results: i=1; mx.%s; dkim=pass header.i=@%s;\n\t"
+        "spf=pass smtp.mailfrom=bounce@%s; dmarc=pass header.from=%s" % ((domain,) * 4),
+        "Authentication-Results: mx.%s;\n\tdkim=pass (2048-bit key) header.d=%s header.s=s1;\n\t"
+        "spf=pass (sender permitted) smtp.mailfrom=bounce@%s;\n\tdmarc=pass header.from=%s" % (
+            (domain,) * 4),
+        "X-Spam-Status: No, score=-2.1 required=5.0 tests=BAYES_00,DKIM_SIGNED,\n\t"
+        "DKIM_VALID,DKIM_VALID_AU,SPF_PASS autolearn=ham version=4.0.0",
+        "X-Report-Abuse: " + token(pick, 1400),
+        "List-Unsubscribe: <https://lists.%s/u/%s>" % (domain, token(pick, 60).replace("\n\t", "")),
+        "References: " + "\n\t".join("<%s@%s>" % (token(pick, 40), domain) for _ in range(12)),
+        "MIME-Version: 1.0", "Precedence: list", "X-Mailer: Example 12.3",
+    ]
+    pick.shuffle(fields)
+    return "\n".join(fields) + "\n"
 
 
 def report(pick, number):
@@ -114,7 +150,7 @@ def report(pick, number):
             date(minutes + 9), host, sender, edge, number, host, edge, host, user,
             edge, host, date(minutes + 8), user, user, edge,
             "message/rfc822" if whole else "text/rfc822-headers") +
-        trace(pick, minutes, pick.randrange(4, 9), user) +
+        trace(pick, minutes, pick.randrange(4, 9), user) + others(pick, minutes) +
         "From: %s\nTo: %s\nSubject: number %d\nMessage-ID: <%d@example.org>\n"
         "Date: %s\n\n" % (sender, user, number, number, date(minutes)) +
         (body + "\n" if whole else "") + "--%s--\n\n" % edge)

@@ -29,7 +29,8 @@ def run(command):
     if done.returncode > 3:
         sys.exit("%s: status %d\n%s" % (
             command[0], done.returncode, done.stderr.decode(errors="replace")))
-    return took, int(done.stderr.split()[-1]) / 1024, (done.stdout or b"").decode().strip()
+    said = (done.stdout or b"").decode().strip()
+    return took, int(done.stderr.split()[-1]) / 1024, said
 
 
 def main():
@@ -42,7 +43,7 @@ def main():
              ("deeptrace, small file", ["./deeptrace", "--format", "json"], small)]
     tools = [tool for tool in tools
              if "/" not in tool[1][0] or os.access(tool[1][0], os.X_OK)]
-    for path in large, small:		# into the page cache
+    for path in large, small:  # into the page cache
         with open(path, "rb") as text:
             while text.read(MIB):
                 pass
@@ -69,7 +70,7 @@ def main():
         print("%-24s %9.3f %8.3f %8.3f %9.1f %7.2f %9.1f" % (
             name, median, min(seconds[name]) * factor, max(seconds[name]) * factor,
             sizes[path] * factor / median, median / first, memory[name]))
-    for name, text in said.items():	# that they read the same
+    for name, text in said.items():  # that they read the same
         if text:
             print("%s: %s" % (name, text))
 
