@@ -40,10 +40,16 @@ enum name {
 	REPORTING_MTA, ENVELOPE_ID, ARRIVAL_DATE,
 	FINAL, ORIGINAL, ACTION, STATUS, REMOTE_MTA, DIAGNOSTIC, LATCHES, NAMES
 };
-static const char *const names[NAMES] = {
-	"Reporting-MTA", "Original-Envelope-Id", "Arrival-Date",
-	"Final-Recipient", "Original-Recipient", "Action", "Status", "Remote-MTA",
-	"Diagnostic-Code", DEEP_LATCH_FIELD
+static const struct name_row {
+	const char	*name;
+	size_t		 n;
+} names[NAMES] = {
+#define NAME(name)	{ name, sizeof(name) - 1 }
+	NAME("Reporting-MTA"), NAME("Original-Envelope-Id"), NAME("Arrival-Date"),
+	NAME("Final-Recipient"), NAME("Original-Recipient"), NAME("Action"),
+	NAME("Status"), NAME("Remote-MTA"), NAME("Diagnostic-Code"),
+	NAME(DEEP_LATCH_FIELD)
+#undef NAME
 };
 
 struct reader {
@@ -338,7 +344,8 @@ name_of(struct deep_str name)
 	int i;
 
 	for (i = 0; i < NAMES; i++)
-		if (deep_is(name, names[i]) || deep_is(name, names[i] + 1))
+		if ((name.n == names[i].n && deep_is(name, names[i].name)) ||
+		    (name.n == names[i].n - 1 && deep_is(name, names[i].name + 1)))
 			break;
 	return (enum name)i;
 }

@@ -380,6 +380,8 @@ mime_next(struct mime *m, struct part *part, struct deep_fault *fault)
 			answer = deep_field_next(&header, &field, NULL);
 			if (answer != DEEP_YES && answer != DEEP_LIMIT)
 				continue;
+			if (field.name.n < 12 || (*field.name.p | 0x20) != 'c')
+				continue;
 			if (content.p == NULL && deep_is(field.name, "Content-Type"))
 				content = field.value;
 			else if (part->encoding.n == 0 &&

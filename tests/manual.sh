@@ -126,8 +126,8 @@ sed -n '/^\.Ss Flags/,/^\.Ss Why/s/^\.It Cm //p' "$work/output" | sort >"$work/t
 is "$(cat "$work/told")" "$(sort "$work/flags")" 'and it has no others'
 strings '^const char [*]const verdict_names' '};' analyzer/hop.c >"$work/verdicts"
 every verdicts output 'OUTPUT has every verdict'
-# what add_why() is given, the words of a "?:" too
-tr '\n' ' ' <analyzer/path.c | grep -o 'add_why(path, [^;]*;' | grep -o '"[^"]*"' |
+# what path_lacks() is given, the words of a "?:" too
+cat analyzer/path.c analyzer/main.c | tr '\n' ' ' | grep -o 'path_lacks([^;]*;' | grep -o '"[^"]*"' |
     tr -d '"' | sort -u >"$work/why"
 every why output 'OUTPUT has every why-word of path.c'
 sed -n '/^\.Ss Why/,/^\.Sh/s/^\.It Cm //p' "$work/output" | sed 's/ , /\n/g' |
@@ -137,10 +137,8 @@ is "$(cat "$work/told")" "$(cat "$work/why")" 'and it has no others'
 # The keys of the JSON form.
 
 sed '/^\.Sh JSON/,/^\.Sh ENV/!d' "$work/page" >"$work/json"
-{
-	grep -o '\\"[a-z_]*\\":' analyzer/json.c
-	grep -o '\(member\|count\|truth\|hops\)(out, "[a-z_]*"' analyzer/json.c
-} | sed -e 's/\\//g' -e 's/.*"\([a-z_]*\)".*/\1/' | sort -u >"$work/keys"
+grep -o '\(KEY\|FIRST\|MEMBER\)([&a-z]*, "[a-z_]*"' analyzer/json.c |
+    sed 's/.*"\([a-z_]*\)".*/\1/' | sort -u >"$work/keys"
 every keys json 'JSON has every key of json.c'
 strings '^const char [*]const client_names' '};' analyzer/hop.c >"$work/clients"
 every clients json 'JSON has every state of client_cert'
