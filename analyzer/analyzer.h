@@ -211,7 +211,7 @@ struct path {
 	size_t		 nwhy;
 };
 struct trust {
-	char	**host;			/* names, lower case */
+	char	(*host)[DEEP_DOMAIN_MAX + 1];	/* names as deep_domain_key() makes them */
 	size_t	  nhost;
 };
 /* Collects the chain of a header block and judges it; dsn NULL for a message. */

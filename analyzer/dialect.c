@@ -25,6 +25,7 @@
 struct row {
 	const char	*name, *head;
 	size_t		 nhead;
+	int		 anywhere;	/* the head need not be at the beginning */
 	enum says	 says;
 	int		 has_jit;
 	pcre2_code	*code;
@@ -35,7 +36,7 @@ struct row {
 
 struct dialects {
 	struct row	*first[PLACES][256];	/* by the head's first octet */
-	struct row	*any[PLACES];		/* whose head is empty */
+	struct row	*any[PLACES];		/* whose head is empty or stands anywhere */
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 };
@@ -68,8 +69,9 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 	if (row == NULL)
 		err(EX_OSERR, NULL);
 	row->name = name;
-	row->head = head;
-	row->nhead = strlen(head);
+	row->anywhere = *head == '*';
+	row->head = row->anywhere ? head + 1 : head;
+	row->nhead = strlen(row->head);
 	row->says = says;
 	row->owned = owned;
 	row->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
@@ -88,7 +90,8 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 
 		row->group[i] = n > 0 ? (uint32_t)n : 0;
 	}
-	link = row->nhead == 0 ? &all->any[place] : &all->first[place][(unsigned char)head[0]];
+	link = row->anywhere || row->nhead == 0 ? &all->any[place] :
+	    &all->first[place][(unsigned char)head[0]];
 	if (!in_front) {
 		while (*link != NULL)
 			link = &(*link)->next;
@@ -200,7 +203,9 @@ fits(struct dialects *all, const struct row *row, enum place place, struct deep_
 	const PCRE2_SIZE *at;
 	int n, i;
 
-	if (text.n < row->nhead || memcmp(text.p, row->head, row->nhead) != 0)
+	if (text.n < row->nhead || (row->anywhere ?
+	    memmem(text.p, text.n, row->head, row->nhead) == NULL :
+	    memcmp(text.p, row->head, row->nhead) != 0))
 		return 0;
 	n = (row->has_jit ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
 	    0, all->match, all->context);

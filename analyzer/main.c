@@ -69,19 +69,20 @@ require(struct settings *set, char *list)
 static void
 trust(struct settings *set, char *list)
 {
-	char *name, *copy, key[DEEP_DOMAIN_MAX + 1];
+	struct trust *trusted = &set->trust;
+	char *name;
 
 	while ((name = strsep(&list, ", ")) != NULL) {
 		if (*name == '\0')
 			continue;
-		if (deep_domain_key(key, sizeof(key), deep_str(name)) < 0)
-			errx(EX_USAGE, "--trust: \"%s\" is no host name", name);
-		set->trust.host = reallocarray(set->trust.host, set->trust.nhost + 1,
-		    sizeof(*set->trust.host));
-		copy = strdup(key);
-		if (set->trust.host == NULL || copy == NULL)
+		trusted->host = reallocarray(trusted->host, trusted->nhost + 1,
+		    sizeof(*trusted->host));
+		if (trusted->host == NULL)
 			err(EX_OSERR, NULL);
-		set->trust.host[set->trust.nhost++] = copy;
+		if (deep_domain_key(trusted->host[trusted->nhost], sizeof(*trusted->host),
+		    deep_str(name)) < 0)
+			errx(EX_USAGE, "--trust: \"%s\" is no host name", name);
+		trusted->nhost++;
 	}
 }
 
@@ -222,8 +223,6 @@ main(int argc, char *argv[])
 		status = NO_CHAIN;
 	dialects_free(dialects);
 	arena_free(arena);
-	for (i = 0; i < set.trust.nhost; i++)
-		free(set.trust.host[i]);
 	free(set.trust.host);
 	return set.failed ? EX_NOINPUT : status;
 }

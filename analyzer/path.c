@@ -231,11 +231,10 @@ path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
 	if (rest.n > HEADER_MAX)
 		rest.n = HEADER_MAX;
 	while ((answer = deep_field_next(&rest, &field, NULL)) != DEEP_NO) {
-		if (deep_is(field.name, "Message-ID") && path->message_id.p == NULL) {
+		if (field.name.n == strlen("Message-ID") && path->message_id.p == NULL &&
+		    deep_is(field.name, "Message-ID"))
 			path->message_id = flat(field.value, arena);
-			continue;
-		}
-		if (!deep_is(field.name, "Received"))
+		if (field.name.n != strlen("Received") || !deep_is(field.name, "Received"))
 			continue;
 		cut |= answer == DEEP_LIMIT;
 		if (n == RECEIVED_MAX) {

@@ -228,6 +228,12 @@ deep_latch_next(struct deep_str *rest, struct deep_str *id, struct deep_fault *f
 	if (status == DEEP_NO)
 		return DEEP_NO;
 	*id = word.text;
+	if (status == DEEP_BAD && word.kind == DEEP_COMMENT) {
+		/* unclosed: nothing behind it is told from it, and a list of them
+		 * would be read to its end for each */
+		rest->p += rest->n;
+		rest->n = 0;
+	}
 	if (status != DEEP_YES) {
 		if (fault != NULL) {
 			fault->at = before + inner.at;

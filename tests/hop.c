@@ -147,7 +147,7 @@ test_paths(void)
 	struct dsn dsn;
 	struct trust trust;
 	struct path path;
-	char *names[] = { "example.com", "c.example.org" }, *many;
+	char names[2][DEEP_DOMAIN_MAX + 1] = { "example.com", "c.example.org" }, *many;
 	size_t i, n;
 
 	path_read(&path, deep_str(header), NULL, NULL, dialects, arena);
