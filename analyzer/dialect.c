@@ -21,11 +21,12 @@
 #include "analyzer.h"
 
 #define MATCH_LIMIT	10000		/* steps; an honest match needs under 200 */
+#define ROW_MAX		1024		/* rows, those of files included */
 
 struct row {
 	const char	*name, *head;
 	size_t		 nhead;
-	int		 anywhere;	/* the head need not be at the beginning */
+	enum { AT_START, ANYWHERE, AT_END } where;	/* the head stands */
 	enum says	 says;
 	int		 has_jit;
 	pcre2_code	*code;
@@ -35,8 +36,10 @@ struct row {
 };
 
 struct dialects {
+	struct row	 row[ROW_MAX];
+	size_t		 nrow;
 	struct row	*first[PLACES][256];	/* by the head's first octet */
-	struct row	*any[PLACES];		/* whose head is empty or stands anywhere */
+	struct row	*any[PLACES];		/* whose head is empty or not at the start */
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 };
@@ -62,18 +65,20 @@ static int
 add(struct dialects *all, const char *name, enum place place, const char *head, enum says says,
     const char *pattern, char *owned, int in_front)
 {
-	struct row *row = calloc(1, sizeof(*row)), **link;
+	struct row *row = &all->row[all->nrow], **link;
 	PCRE2_SIZE at;
 	int error, i;
 
-	if (row == NULL)
-		err(EX_OSERR, NULL);
+	if (all->nrow == ROW_MAX) {
+		warnx("dialect %s: there are %d rows already", name, ROW_MAX);
+		return -1;
+	}
+	memset(row, 0, sizeof(*row));
 	row->name = name;
-	row->anywhere = *head == '*';
-	row->head = row->anywhere ? head + 1 : head;
+	row->where = *head == '*' ? ANYWHERE : *head == '$' ? AT_END : AT_START;
+	row->head = row->where == AT_START ? head : head + 1;
 	row->nhead = strlen(row->head);
 	row->says = says;
-	row->owned = owned;
 	row->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
 	    &error, &at, NULL);
 	if (row->code == NULL) {
@@ -81,7 +86,6 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 
 		pcre2_get_error_message(error, why, sizeof(why));
 		warnx("dialect %s: %s at octet %zu of the pattern", name, (char *)why, at);
-		free(row);
 		return -1;
 	}
 	row->has_jit = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0;	/* else only slower */
@@ -90,7 +94,7 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 
 		row->group[i] = n > 0 ? (uint32_t)n : 0;
 	}
-	link = row->anywhere || row->nhead == 0 ? &all->any[place] :
+	link = row->where != AT_START || row->nhead == 0 ? &all->any[place] :
 	    &all->first[place][(unsigned char)head[0]];
 	if (!in_front) {
 		while (*link != NULL)
@@ -98,6 +102,8 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 	}
 	row->next = *link;
 	*link = row;
+	row->owned = owned;
+	all->nrow++;
 	return 0;
 }
 
@@ -203,10 +209,15 @@ fits(struct dialects *all, const struct row *row, enum place place, struct deep_
 	const PCRE2_SIZE *at;
 	int n, i;
 
-	if (text.n < row->nhead || (row->anywhere ?
-	    memmem(text.p, text.n, row->head, row->nhead) == NULL :
-	    memcmp(text.p, row->head, row->nhead) != 0))
+	if (text.n < row->nhead)
 		return 0;
+	if (row->where == ANYWHERE) {
+		if (memmem(text.p, text.n, row->head, row->nhead) == NULL)
+			return 0;
+	} else if (memcmp(row->where == AT_START ? text.p : text.p + text.n - row->nhead,
+	    row->head, row->nhead) != 0) {
+		return 0;
+	}
 	n = (row->has_jit ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
 	    0, all->match, all->context);
 	if (n < 0)
@@ -248,30 +259,16 @@ dialects_match(struct dialects *all, enum place place, struct deep_str text,
 	return DEEP_NO;
 }
 
-static void
-free_rows(struct row *row)
-{
-	struct row *next;
-
-	for (; row != NULL; row = next) {
-		next = row->next;
-		pcre2_code_free(row->code);
-		free(row->owned);
-		free(row);
-	}
-}
-
 void
 dialects_free(struct dialects *all)
 {
-	int place, octet;
-
 	if (all == NULL)
 		return;
-	for (place = 0; place < PLACES; place++) {
-		for (octet = 0; octet < 256; octet++)
-			free_rows(all->first[place][octet]);
-		free_rows(all->any[place]);
+	while (all->nrow > 0) {
+		struct row *row = &all->row[--all->nrow];
+
+		pcre2_code_free(row->code);
+		free(row->owned);
 	}
 	pcre2_match_data_free(all->match);
 	pcre2_match_context_free(all->context);

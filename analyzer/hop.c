@@ -342,18 +342,22 @@ says_local(const struct deep_received *field)
 		"qmail ", "nullmailer ", "sSMTP ", "from userid ", "unix socket", "[unix socket]",
 		"local", "[local]"
 	};
-	static const char inside[] = ", from userid ", local[] = "[local]";
+	static const char inside[] = ", from userid ";
 	size_t i, k;
 
 	for (i = 0; i < field->ncomment; i++) {
 		struct deep_str text = field->comment[i].text;
+		const char *comma;
 
 		if (field->comment[i].kind != DEEP_BY && field->comment[i].kind != DEEP_FROM &&
 		    field->comment[i].kind != DEEP_START)
 			continue;
 		/* "Postfix, from userid 1000"; "localhost [local]" */
-		if (memmem(text.p, text.n, inside, sizeof(inside) - 1) != NULL ||
-		    memmem(text.p, text.n, local, sizeof(local) - 1) != NULL)
+		comma = memchr(text.p, ',', text.n);
+		if (comma != NULL && (size_t)(text.p + text.n - comma) >= sizeof(inside) &&
+		    memcmp(comma, inside, sizeof(inside) - 1) == 0)
+			return 1;
+		if (text.n >= 7 && memcmp(text.p + text.n - 7, "[local]", 7) == 0)
 			return 1;
 		for (k = 0; text.n > 0 && k < sizeof(beginnings) / sizeof(beginnings[0]); k++) {
 			size_t n;

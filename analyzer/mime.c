@@ -382,9 +382,9 @@ mime_next(struct mime *m, struct part *part, struct deep_fault *fault)
 				continue;
 			if (field.name.n < 12 || (*field.name.p | 0x20) != 'c')
 				continue;
-			if (content.p == NULL && deep_is(field.name, "Content-Type"))
+			if (content.p == NULL && field.name.n == 12 && deep_is(field.name, "Content-Type"))
 				content = field.value;
-			else if (part->encoding.n == 0 &&
+			else if (part->encoding.n == 0 && field.name.n == 25 &&
 			    deep_is(field.name, "Content-Transfer-Encoding"))
 				part->encoding = first_word(field.value);
 		}
