@@ -191,19 +191,22 @@ main(int argc, char *argv[])
 			trust(&set, optarg);
 			break;
 		case 'd':
-			if (dialects_add(dialects, optarg) != 0)
-				return EX_CONFIG;
+			if (dialects_add(dialects, optarg) != 0) {
+				status = EX_CONFIG;
+				goto done;
+			}
 			break;
 		case 'h':
 			usage(stdout);
-			return EX_OK;
+			goto done;
 		case 'V':
 			printf("deeptrace %d.%d.%d, TLS registries of %s\n", DEEP_VERSION >> 16,
 			    DEEP_VERSION >> 8 & 0xff, DEEP_VERSION & 0xff, deep_registry_date());
-			return EX_OK;
+			goto done;
 		default:
 			usage(stderr);
-			return EX_USAGE;
+			status = EX_USAGE;
+			goto done;
 		}
 	}
 	no_color = getenv("NO_COLOR");
@@ -221,8 +224,11 @@ main(int argc, char *argv[])
 	}
 	if (status == ALL_STRONG && set.seen[ALL_STRONG] == 0)
 		status = NO_CHAIN;
+	if (set.failed)
+		status = EX_NOINPUT;
+done:
 	dialects_free(dialects);
 	arena_free(arena);
 	free(set.trust.host);
-	return set.failed ? EX_NOINPUT : status;
+	return status;
 }
