@@ -19,6 +19,7 @@
 #include <sysexits.h>
 
 #include "analyzer.h"
+#include "utf8.h"
 
 #define MATCH_LIMIT	10000		/* steps; an honest match needs under 200 */
 #define ROW_MAX		1024		/* rows, those of files included */
@@ -67,10 +68,11 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 {
 	struct row *row = &all->row[all->nrow], **link;
 	PCRE2_SIZE at;
+	uint32_t named = 0;
 	int error, i;
 
 	if (all->nrow == ROW_MAX) {
-		warnx("dialect %s: there are %d rows already", name, ROW_MAX);
+		warnx("dialect %s: there are %d rows already", visible(name), ROW_MAX);
 		return -1;
 	}
 	memset(row, 0, sizeof(*row));
@@ -85,14 +87,22 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 		unsigned char why[128];
 
 		pcre2_get_error_message(error, why, sizeof(why));
-		warnx("dialect %s: %s at octet %zu of the pattern", name, (char *)why, at);
+		warnx("dialect %s: %s at octet %zu of the pattern", visible(name), (char *)why, at);
 		return -1;
 	}
 	row->has_jit = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0;	/* else only slower */
+	(void)pcre2_pattern_info(row->code, PCRE2_INFO_NAMECOUNT, &named);
 	for (i = 0; i < FACTS; i++) {
 		int n = pcre2_substring_number_from_name(row->code, (PCRE2_SPTR)fact_names[i]);
 
 		row->group[i] = n > 0 ? (uint32_t)n : 0;
+		named -= n > 0;
+	}
+	if (named > 0) {
+		warnx("dialect %s: its groups may be named version, suite, bits, group and client",
+		    visible(name));
+		pcre2_code_free(row->code);
+		return -1;
 	}
 	link = row->where != AT_START || row->nhead == 0 ? &all->any[place] :
 	    &all->first[place][(unsigned char)head[0]];
@@ -142,7 +152,7 @@ add_line(struct dialects *all, const char *file, unsigned number, char *line)
 		rest++;
 	if (rest == NULL || *rest != '"' || place == NULL ||
 	    (head = rest + 1, rest = strchr(head, '"')) == NULL) {
-		warnx("%s:%u: want: name place \"head\" pattern", file, number);
+		warnx("%s:%u: want: name place \"head\" pattern", visible(file), number);
 		return -1;
 	}
 	*rest++ = '\0';
@@ -150,16 +160,16 @@ add_line(struct dialects *all, const char *file, unsigned number, char *line)
 	for (i = 0; i < PLACES && strcmp(place, place_names[i]) != 0; i++)
 		continue;
 	if (i == PLACES) {
-		warnx("%s:%u: \"%s\" is no place; there are comment, beside, date, with, by, via",
-		    file, number, place);
+		warnx("line %u: \"%s\" is no place; there are comment, beside, date, with, by, via",
+		    number, visible(place));
 		return -1;
 	}
 	if (*rest == '\0') {
-		warnx("%s:%u: no pattern", file, number);
+		warnx("%s:%u: no pattern", visible(file), number);
 		return -1;
 	}
 	if (add(all, name, (enum place)i, head, SAYS_TLS, rest, line, 1) != 0) {
-		warnx("%s:%u: the pattern cannot be used", file, number);
+		warnx("%s:%u: the pattern cannot be used", visible(file), number);
 		return -1;
 	}
 	return 0;
@@ -176,7 +186,7 @@ dialects_add(struct dialects *all, const char *file)
 	int answer = 0;
 
 	if (in == NULL) {
-		warn("%s", file);
+		warn("%s", visible(file));
 		return -1;
 	}
 	while (answer == 0 && (n = getline(&line, &size, in)) != -1) {
@@ -186,7 +196,7 @@ dialects_add(struct dialects *all, const char *file)
 		if (n == 0 || line[0] == '#')
 			continue;
 		if (strlen(line) != (size_t)n) {
-			warnx("%s:%u: a NUL octet", file, number);
+			warnx("%s:%u: a NUL octet", visible(file), number);
 			answer = -1;
 		} else if ((answer = add_line(all, file, number, line)) == 0) {
 			line = NULL;		/* now the row's */
@@ -194,7 +204,7 @@ dialects_add(struct dialects *all, const char *file)
 		}
 	}
 	if (ferror(in)) {
-		warn("%s", file);
+		warn("%s", visible(file));
 		answer = -1;
 	}
 	free(line);

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "analyzer.h"
+#include "utf8.h"
 
 #define BLOCK_SIZE	(512 * 1024)
 
@@ -69,11 +70,11 @@ list_folder(struct input *in, const char *path, const char *sub)
 	if (snprintf(folder, sizeof(folder), "%s%s%s", path, *sub != '\0' ? "/" : "",
 	    sub) >=
 	    (int)sizeof(folder)) {
-		warnx("%s: the name is too long", path);
+		warnx("%s: the name is too long", visible(path));
 		return -1;
 	}
 	if ((dir = opendir(folder)) == NULL) {
-		warn("%s", folder);
+		warn("%s", visible(folder));
 		return -1;
 	}
 	while ((entry = readdir(dir)) != NULL) {
@@ -98,11 +99,20 @@ list_folder(struct input *in, const char *path, const char *sub)
 	return 0;
 }
 
+static int
+is_folder(const char *path, const char *sub)
+{
+	char folder[4096];
+	struct stat st;
+
+	return snprintf(folder, sizeof(folder), "%s/%s", path, sub) < (int)sizeof(folder) &&
+	    stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 struct input *
 input_open(const char *path)
 {
 	struct input *in = calloc(1, sizeof(*in));
-	char sub[4096];
 	struct stat st;
 
 	if (in == NULL || (in->path = strdup(strcmp(path, "-") == 0 ? "-" : path)) ==
@@ -115,8 +125,7 @@ input_open(const char *path)
 	}
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
 		in->is_folder = 1;
-		snprintf(sub, sizeof(sub), "%s/cur", path);
-		if (stat(sub, &st) == 0 && S_ISDIR(st.st_mode)) {
+		if (is_folder(path, "cur") && is_folder(path, "new")) {
 			if (list_folder(in, path, "new") != 0 || list_folder(in, path,
 			    "cur") != 0)
 				goto failed;
@@ -128,7 +137,7 @@ input_open(const char *path)
 		return in;
 	}
 	if ((in->fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
-		warn("%s", path);
+		warn("%s", visible(path));
 		goto failed;
 	}
 	return in;
@@ -156,14 +165,14 @@ fill(struct input *in)
 		size_t size = in->size < 2 * BLOCK_SIZE ? 2 * BLOCK_SIZE : in->size * 2;
 
 		if ((in->buf = realloc(in->buf, size)) == NULL)
-			err(EX_OSERR, "%s", in->path);
+			err(EX_OSERR, "%s", visible(in->path));
 		in->size = size;
 	}
 	do {
 		n = read(in->fd, in->buf + in->have, BLOCK_SIZE);
 	} while (n == -1 && errno == EINTR);
 	if (n == -1) {
-		warn("%s", in->path);
+		warn("%s", visible(in->path));
 		in->at_end = 1;
 		return -1;
 	}
@@ -402,7 +411,7 @@ open_next_file(struct input *in)
 	in->have = in->at = 0;
 	in->base = 0;
 	if ((in->fd = open(in->path, O_RDONLY | O_CLOEXEC)) == -1) {
-		warn("%s", in->path);
+		warn("%s", visible(in->path));
 		return -1;
 	}
 	return 1;

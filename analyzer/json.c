@@ -5,8 +5,8 @@
  * json.c - one JSON object a line (RFC 8259), the schema of deeptrace(1).
  *
  * All keys are always there, null where nothing is recorded.  Octets that are
- * no UTF-8 become U+FFFD; control characters and the three that would end a
- * script element are escaped.
+ * no UTF-8 become U+FFFD; controls, bidi controls and the three that would end
+ * a script element are escaped.
  */
 #include <string.h>
 
@@ -78,21 +78,36 @@ is_plain(unsigned char c)
 	return plain[c >> 5] >> (c & 31) & 1;
 }
 
+/* \\u and four digits */
+static void
+unit(struct sheet *sheet, uint32_t code)
+{
+	char text[6] = { '\\', 'u', hex[code >> 12 & 15], hex[code >> 8 & 15], hex[code >> 4 & 15],
+	    hex[code & 15] };
+
+	put(sheet, text, sizeof(text));
+}
+
 /* The length of the character at p, written in its own way. */
 static size_t
 escaped(struct sheet *sheet, const char *p, size_t left)
 {
 	unsigned char c = (unsigned char)*p;
-	char code[6] = { '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] };
 	uint32_t point;
 	size_t n;
 
 	if (c >= 0x80) {
 		n = utf8_next(p, left, &point);
-		if (n > 0)
-			put(sheet, p, n);
-		else
+		if (n == 0) {
 			LITERAL(sheet, "\\ufffd");
+		} else if (!utf8_is_hostile(point)) {
+			put(sheet, p, n);
+		} else if (point < 0x10000) {
+			unit(sheet, point);
+		} else {			/* RFC 8259 7: a pair of surrogates */
+			unit(sheet, 0xd7c0 + (point >> 10));
+			unit(sheet, 0xdc00 + (point & 0x3ff));
+		}
 		return n > 0 ? n : 1;
 	}
 	if (c == '"' || c == '\\')
@@ -100,7 +115,7 @@ escaped(struct sheet *sheet, const char *p, size_t left)
 	else if (c == '\t')
 		LITERAL(sheet, "\\t");
 	else
-		put(sheet, code, sizeof(code));
+		unit(sheet, c);
 	return 1;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "analyzer.h"
+#include "utf8.h"
 
 /* the exit status of a run, besides those of sysexits(3) */
 enum { ALL_STRONG, SOME_WEAK, INCOMPLETE, NO_CHAIN };
@@ -56,7 +57,7 @@ require(struct settings *set, char *list)
 			continue;
 		if (latch == DEEP_LATCH_NONE)
 			errx(EX_USAGE, "--require: \"%s\" is no latch; there are tls10, tls11, tls12, "
-			    "tls-nomd5, tls-norc4, tls-pfs", name);
+			    "tls-nomd5, tls-norc4, tls-pfs", visible(name));
 		if (latch & (DEEP_LATCH_CERT | DEEP_LATCH_DANE))
 			errx(EX_USAGE, "--require: no Received field tells whether the server's "
 			    "certificate was verified, so %s can never be shown", name);
@@ -81,7 +82,7 @@ trust(struct settings *set, char *list)
 			err(EX_OSERR, NULL);
 		if (deep_domain_key(trusted->host[trusted->nhost], sizeof(*trusted->host),
 		    deep_str(name)) < 0)
-			errx(EX_USAGE, "--trust: \"%s\" is no host name", name);
+			errx(EX_USAGE, "--trust: \"%s\" is no host name", visible(name));
 		trusted->nhost++;
 	}
 }
@@ -140,18 +141,22 @@ run(struct settings *set, const char *path, struct dialects *dialects, struct ar
 	struct input *input = input_open(path);
 	struct message message;
 	enum deep_status answer;
+	int none = 1;
 
 	if (input == NULL) {
 		set->failed = 1;
 		return;
 	}
 	while ((answer = input_next(input, &message)) != DEEP_NO) {
+		none = 0;
 		if (answer == DEEP_YES)
 			analyse(set, &message, dialects, arena);
 		else
 			set->failed = 1;
 		arena_reset(arena);
 	}
+	if (none)
+		set->seen[NO_CHAIN]++;
 	input_close(input);
 }
 
@@ -172,17 +177,17 @@ main(int argc, char *argv[])
 	struct dialects *dialects = dialects_new();
 	struct arena *arena = arena_new();
 	const char *no_color;
+	locale_t locale;
 	int c, status = ALL_STRONG;
 	size_t i;
 
-	setlocale(LC_CTYPE, "");
 	memset(&set, 0, sizeof(set));
 	set.output = &output_text;
 	while ((c = getopt_long(argc, argv, "f:r:t:d:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			if ((set.output = output_find(optarg)) == NULL)
-				errx(EX_USAGE, "--format: there is text and json, not \"%s\"", optarg);
+				errx(EX_USAGE, "--format: there is text and json, not \"%s\"", visible(optarg));
 			break;
 		case 'r':
 			require(&set, optarg);
@@ -211,22 +216,26 @@ main(int argc, char *argv[])
 	}
 	no_color = getenv("NO_COLOR");
 	style.colour = isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0');
-	style.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	/* the process itself stays in the C locale, where vis(3) sees octets */
+	if ((locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0)) != (locale_t)0) {
+		style.utf8 = strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
+		freelocale(locale);
+	}
 	if (optind == argc)
 		run(&set, "-", dialects, arena);
 	for (; optind < argc; optind++)
 		run(&set, argv[optind], dialects, arena);
-	if (fflush(stdout) != 0 || ferror(stdout))
-		err(EX_IOERR, "standard output");
 	for (i = sizeof(by_weight) / sizeof(by_weight[0]); i-- > 0; ) {
 		if (set.seen[by_weight[i]] > 0)
 			status = by_weight[i];
 	}
-	if (status == ALL_STRONG && set.seen[ALL_STRONG] == 0)
-		status = NO_CHAIN;
 	if (set.failed)
 		status = EX_NOINPUT;
 done:
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		warn("standard output");
+		status = EX_IOERR;
+	}
 	dialects_free(dialects);
 	arena_free(arena);
 	free(set.trust.host);

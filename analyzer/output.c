@@ -5,7 +5,9 @@
  * output.c - the forms of output by name, and what they share: UTF-8
  * (RFC 3629 4).
  */
+#define LIBBSD_OPENBSD_VIS		/* libbsd 0.11 asks which strnvis() is meant; none is */
 #include <string.h>
+#include <vis.h>
 
 #include "analyzer.h"
 #include "utf8.h"
@@ -69,4 +71,16 @@ utf8_is_hostile(uint32_t point)
 	    (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f) ||
 	    point == 0xfeff || (point >= 0xfff0 && point <= 0xfffb) ||
 	    (point >= 0xe0000 && point <= 0xe0fff);
+}
+
+const char *
+visible(const char *text)
+{
+	static char shown[1024];
+	char *p = shown;
+
+	while (*text != '\0' && p < shown + sizeof(shown) - 8)
+		p = vis(p, (unsigned char)*text++, VIS_OCTAL, 0);
+	*p = '\0';
+	return shown;
 }

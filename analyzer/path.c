@@ -182,8 +182,8 @@ judge_end(struct path *path, const struct dsn *dsn)
 		    !same(organisation(last->by), organisation(dsn->reporting_mta)))
 			path_lacks(path, "last-hop-invisible");
 	}
-	if (path->nhop == 0)
-		path_lacks(path, dsn->returned.p == NULL ? "no-header-returned" : "no-received");
+	if (dsn->returned.p == NULL)
+		path_lacks(path, "no-header-returned");
 }
 
 static void
@@ -219,12 +219,11 @@ void
 path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
     const struct trust *trust, struct dialects *dialects, struct arena *arena)
 {
-	static struct deep_str value[RECEIVED_MAX];	/* newest first */
+	static struct { struct deep_str value; int cut; } found[RECEIVED_MAX];	/* newest first */
 	struct deep_str rest = header;
 	struct deep_field field;
 	enum deep_status answer;
 	size_t n = 0, i;
-	int cut = 0;
 
 	memset(path, 0, sizeof(*path));
 	path->complete = 1;
@@ -236,23 +235,30 @@ path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
 			path->message_id = flat(field.value, arena);
 		if (field.name.n != strlen("Received") || !deep_is(field.name, "Received"))
 			continue;
-		cut |= answer == DEEP_LIMIT;
 		if (n == RECEIVED_MAX) {
 			path_lacks(path, "received-limit");
 			break;
 		}
-		value[n++] = field.value;
+		found[n].value = field.value;
+		found[n++].cut = answer == DEEP_LIMIT;
 	}
 	/* the end of what was looked at is not the end of the header */
 	if (header.n > HEADER_MAX && rest.n == 0)
 		path_lacks(path, "header-limit");
-	if (cut)
-		path_lacks(path, "field-limit");
 	if (n > 0)
 		path->hop = arena_get(arena, n * sizeof(*path->hop));
 	path->nhop = n;
-	for (i = 0; i < n; i++)
-		hop_read(&path->hop[n - 1 - i], value[i], dialects, arena);
+	for (i = 0; i < n; i++) {
+		struct hop *hop = &path->hop[n - 1 - i];
+
+		hop_read(hop, found[i].value, dialects, arena);
+		if (found[i].cut) {
+			hop->flags |= FLAG_LIMIT;
+			path_lacks(path, "field-limit");
+		}
+	}
+	if (n == 0 && header.p != NULL)
+		path_lacks(path, "no-received");
 	judge(path);
 	mark_trust(path, trust);
 	if (dsn != NULL)

@@ -211,9 +211,9 @@ show(FILE *out, const struct analysis *a)
 		line(out, "  diagnostic", rcpt->diagnostic);
 		line(out, "  failed latches", rcpt->latches);
 	}
-	fprintf(out, "  %-15s ", "path");
+	fprintf(out, "  %-15s ", "worst hop");
 	verdict(out, path->verdict, 0);
-	fprintf(out, ", %s", path->complete ? "complete" : "incomplete");
+	fprintf(out, ", path %s", path->complete ? "complete" : "incomplete");
 	for (i = 0; i < path->nwhy; i++)
 		fprintf(out, "%s%s", i == 0 ? ": " : ", ", path->why[i]);
 	putc('\n', out);

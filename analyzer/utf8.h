@@ -15,4 +15,7 @@ size_t	utf8_next(const char *p, size_t n, uint32_t *point);
 /* 1: moves, hides or turns text round: controls, format and bidi characters. */
 int	utf8_is_hostile(uint32_t point);
 
+/* A name for a message on standard error, in static memory: as vis(3) writes it. */
+const char *visible(const char *);
+
 #endif

@@ -208,7 +208,7 @@ const struct deep_suite *deep_suite_each(const struct deep_suite *);	/* NULL: th
 const struct deep_group *deep_group_code(uint16_t);
 const struct deep_group *deep_group_find(struct deep_str name);	/* "X25519", "P-256", "prime256v1" */
 const struct deep_group *deep_group_each(const struct deep_group *);
-const char *deep_registry_date(void);		/* of both tables: "2026-08-01" */
+const char *deep_registry_date(void);		/* of the older table: "2025-11" */
 /* DEEP_SSL2 to DEEP_TLS1_3, DEEP_TLS_SOME, DEEP_TLS_LABEL; 0: not the spelling of a version. */
 int	deep_tls_version(struct deep_str);
 const char *deep_tls_version_name(int);		/* "TLSv1.2"; NULL: not one of the six */
