@@ -43,8 +43,14 @@ put(struct sheet *sheet, const char *text, size_t n)
 	sheet->n += n;
 }
 
-/* A constant; its length is known to the compiler. */
-#define LITERAL(sheet, text)	put(sheet, text, sizeof(text) - 1)
+/* A constant: its length is known to the compiler, which then copies words. */
+#define LITERAL(sheet, constant) \
+	do { \
+		if (sizeof(constant) > sizeof((sheet)->text) - (sheet)->n) \
+			flush(sheet); \
+		memcpy((sheet)->text + (sheet)->n, constant, sizeof(constant) - 1); \
+		(sheet)->n += sizeof(constant) - 1; \
+	} while (0)
 
 static void
 word(struct sheet *sheet, const char *text)
@@ -197,7 +203,9 @@ names(struct sheet *sheet, unsigned set, const char *(*name)(unsigned))
 		if (!first)
 			LITERAL(sheet, ",");
 		first = 0;
-		quoted(sheet, text);
+		LITERAL(sheet, "\"");
+		word(sheet, text);	/* letters, digits and dashes */
+		LITERAL(sheet, "\"");
 	}
 	LITERAL(sheet, "]");
 }
