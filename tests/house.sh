@@ -7,27 +7,7 @@
 
 cd "$(dirname "$0")/.." || exit 1
 top=$(pwd)
-count=0 failures=0
-
-ok()			# STATUS NAME
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failures=$((failures + 1))
-		[ ! -s "$work/log" ] || tail -n 20 "$work/log" | sed 's/^/# /' >&2
-	fi
-}
-
-is()			# GOT EXPECTED NAME
-{
-	[ "$1" = "$2" ]
-	same=$?
-	[ $same = 0 ] || printf '     got: "%s"\nexpected: "%s"\n' "$1" "$2" >"$work/log"
-	ok $same "$3"
-}
+. tests/tap.sh
 
 has()			# FILE PATTERN NAME
 {
@@ -35,10 +15,6 @@ has()			# FILE PATTERN NAME
 	ok $? "$3"
 }
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/house.XXXXXX") || exit 1
-trap 'rm -rf "$work"' 0
-trap 'exit 1' 1 2 15
-: >"$work/log"
 
 # configure [NAME=value ... --] ARGUMENT ...: in a copy, with this environment.
 mkdir -p "$work/shared"

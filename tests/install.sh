@@ -7,28 +7,7 @@
 # exports deep_ and nothing else; "make uninstall" takes all of it away.
 
 cd "$(dirname "$0")/.." || exit 1
-count=0 failures=0
-
-ok()			# STATUS NAME
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		echo "not ok $count - $2"
-		failures=$((failures + 1))
-		[ ! -s "$work/log" ] || sed 's/^/# /' "$work/log" >&2
-	fi
-	: >"$work/log"
-}
-
-is()			# GOT EXPECTED NAME
-{
-	[ "$1" = "$2" ]
-	same=$?
-	[ $same = 0 ] || printf '     got: "%s"\nexpected: "%s"\n' "$1" "$2" >>"$work/log"
-	ok $same "$3"
-}
+. tests/tap.sh
 
 variable()
 {
@@ -40,10 +19,6 @@ if ! [ -f Makefile ]; then
 	exit 0
 fi
 unset MAKEFLAGS MAKELEVEL MFLAGS
-work=$(mktemp -d "${TMPDIR:-/tmp}/install.XXXXXX") || exit 1
-trap 'rm -rf "$work"' 0
-trap 'exit 1' 1 2 15
-: >"$work/log"
 
 root=$work/root
 CC=$(variable CC)

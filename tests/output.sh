@@ -6,30 +6,14 @@
 # exit status where input or output is not what it should be.
 
 cd "${DEEP_TOP:-$(dirname "$0")/..}" || exit 1
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-
-ok()		# STATUS NAME
-{
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $n - $2"
-	else
-		echo "not ok $n - $2"
-		failed=1
-	fi
-}
+. tests/tap.sh
 
 status()	# WANTED NAME COMMAND ...
 {
 	wanted=$1 name=$2
 	shift 2
 	"$@" >"$work/out" 2>"$work/err"
-	got=$?
-	[ $got = "$wanted" ]
-	ok $? "$name: exit status $wanted"
-	[ $got = "$wanted" ] || echo "# got $got" >&2
+	is $? "$wanted" "$name: exit status"
 }
 
 # ESC, C1, U+202E, U+FEFF, U+E0041 and octets that are no UTF-8, in every place
@@ -111,5 +95,5 @@ ok $? 'a field over the limit is flagged, and so is the path'
 ./deeptrace "$work/good.eml" "$work/hostile.eml" | grep -q "$(printf '\033')"
 [ $? = 1 ]
 ok $? 'no colours but on a terminal'
-echo "1..$n"
-exit $failed
+echo "1..$count"
+[ $failures = 0 ]
