@@ -64,7 +64,7 @@ static const char *const place_names[PLACES] = {
 /* Files first: a row of a file is put before those that are there. */
 static int
 add(struct dialects *all, const char *name, enum place place, const char *head, enum says says,
-    const char *pattern, char *owned, int in_front)
+    const char *pattern, int in_front)
 {
 	struct row *row = &all->row[all->nrow], **link;
 	PCRE2_SIZE at;
@@ -112,7 +112,6 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 	}
 	row->next = *link;
 	*link = row;
-	row->owned = owned;
 	all->nrow++;
 	return 0;
 }
@@ -130,7 +129,7 @@ dialects_new(void)
 	pcre2_set_depth_limit(all->context, MATCH_LIMIT);
 	for (i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++) {
 		if (add(all, builtin[i].name, builtin[i].place, builtin[i].head, builtin[i].says,
-		    builtin[i].pattern, NULL, 0) != 0)
+		    builtin[i].pattern, 0) != 0)
 			exit(EX_SOFTWARE);	/* a broken row is our own fault */
 	}
 	return all;
@@ -168,7 +167,7 @@ add_line(struct dialects *all, const char *file, unsigned number, char *line)
 		warnx("%s:%u: no pattern", visible(file), number);
 		return -1;
 	}
-	if (add(all, name, (enum place)i, head, SAYS_TLS, rest, line, 1) != 0) {
+	if (add(all, name, (enum place)i, head, SAYS_TLS, rest, 1) != 0) {
 		warnx("%s:%u: the pattern cannot be used", visible(file), number);
 		return -1;
 	}
@@ -199,7 +198,8 @@ dialects_add(struct dialects *all, const char *file)
 			warnx("%s:%u: a NUL octet", visible(file), number);
 			answer = -1;
 		} else if ((answer = add_line(all, file, number, line)) == 0) {
-			line = NULL;		/* now the row's */
+			all->row[all->nrow - 1].owned = line;	/* its texts are in there */
+			line = NULL;
 			size = 0;
 		}
 	}

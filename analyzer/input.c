@@ -88,10 +88,12 @@ list_folder(struct input *in, const char *path, const char *sub)
 			continue;
 		}
 		if (in->nfile % 256 == 0) {
-			in->file = reallocarray(in->file, in->nfile + 256,
+			char **larger = reallocarray(in->file, in->nfile + 256,
 			    sizeof(*in->file));
-			if (in->file == NULL)
+
+			if (larger == NULL)
 				err(EX_OSERR, NULL);
+			in->file = larger;
 		}
 		in->file[in->nfile++] = name;
 	}
@@ -163,9 +165,11 @@ fill(struct input *in)
 	}
 	if (in->size - in->have < BLOCK_SIZE) {
 		size_t size = in->size < 2 * BLOCK_SIZE ? 2 * BLOCK_SIZE : in->size * 2;
+		char *larger;
 
-		if ((in->buf = realloc(in->buf, size)) == NULL)
+		if ((larger = realloc(in->buf, size)) == NULL)
 			err(EX_OSERR, "%s", visible(in->path));
+		in->buf = larger;
 		in->size = size;
 	}
 	do {

@@ -257,15 +257,15 @@ description(char *text, int version, const struct deep_group **group)
 	size_t			 i, length, npart = 0;
 	int			 n;
 
-	for (; text != NULL; text = end) {
+	do {
 		if (npart == PART_MAX)
 			return NULL;
 		part[npart++] = text;
 		if ((end = strstr(text, "__")) != NULL) {
 			*end = '\0';
-			end += 2;
+			text = end + 2;
 		}
-	}
+	} while (end != NULL);
 	if (npart < 2)
 		return NULL;
 
