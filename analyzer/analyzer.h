@@ -91,6 +91,10 @@ void	mime_enter(struct mime *);		/* go on inside the part just given out */
  * is nothing to undo.  Bad sequences stay as they are. */
 struct deep_str part_decode(const struct part *, struct arena *);
 
+/* What dsn.c reads with, too. */
+const char *line_end(const char *p, const char *end);	/* behind the LF of the line at p */
+int	hex_digit(char);				/* its value; -1: it is none */
+
 /*
  * dsn.c: delivery status notifications (RFC 3464, RFC 6533), recognised by
  * their delivery-status part whatever stands around it, and old bounces that

@@ -182,16 +182,6 @@ type_cut(struct deep_str *value)
 	return type;
 }
 
-static int
-hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *at;
-
-	if (c >= 'A' && c <= 'F')
-		c = (char)(c - 'A' + 'a');
-	return c != '\0' && (at = strchr(digits, c)) != NULL ? (int)(at - digits) : -1;
-}
-
 /* A character in UTF-8; answers its length. */
 static size_t
 utf8_put(char *to, unsigned long c)
@@ -459,14 +449,6 @@ status_read(struct reader *r, struct deep_str rest)
 }
 
 /* Behind the LF of the line at p. */
-static const char *
-line_end(const char *p, const char *end)
-{
-	const char *nl = memchr(p, '\n', (size_t)(end - p));
-
-	return nl == NULL ? end : nl + 1;
-}
-
 static int
 is_empty_line(const char *p, const char *end)
 {

@@ -231,7 +231,8 @@ announced_end(const char *text, size_t n)
 	size_t i;
 
 	while (deep_field_next(&rest, &field, NULL) != DEEP_NO) {
-		if (!deep_is(field.name, "Content-Length") || field.value.n > 9)
+		if (field.name.n != strlen("Content-Length") ||
+		    !deep_is(field.name, "Content-Length") || field.value.n > 9)
 			continue;
 		length = field.value.n > 0 ? 0 : -1;
 		for (i = 0; i < field.value.n && length >= 0; i++)

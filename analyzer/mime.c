@@ -38,7 +38,7 @@ is_space(char c)
 }
 
 /* Behind the LF of the line at p. */
-static const char *
+const char *
 line_end(const char *p, const char *end)
 {
 	const char *nl = memchr(p, '\n', (size_t)(end - p));
@@ -483,7 +483,7 @@ base64_decode(char *to, struct deep_str from)
 	return n;
 }
 
-static int
+int
 hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
