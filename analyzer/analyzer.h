@@ -10,8 +10,10 @@
 
 #include <sys/types.h>
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "deep.h"
 
@@ -29,6 +31,8 @@
 struct arena;
 struct arena *arena_new(void);			/* exits with EX_OSERR where memory is short */
 void	*arena_get(struct arena *, size_t);	/* zeroed, aligned; as above; never NULL */
+void	*arena_text(struct arena *, size_t);	/* likewise, but not zeroed */
+void	 arena_less(struct arena *, const void *last, size_t); /* the last one needs only that much */
 void	 arena_reset(struct arena *);		/* everything given out is gone */
 void	 arena_free(struct arena *);		/* NULL is fine */
 
@@ -51,6 +55,73 @@ struct input *input_open(const char *path);
  * error; a Maildir goes on with its next file. */
 enum deep_status input_next(struct input *, struct message *);
 void	input_close(struct input *);		/* NULL is fine */
+int64_t	input_tell(const struct input *, const char **file);	/* where the next message begins */
+uint64_t input_position(const struct input *);	/* octets of the file that were read, packed ones */
+/* Goes on where input_tell() was: 0, or -1: there is no such place. */
+int	input_continue(struct input *, const char *file, int64_t offset);
+/* Of a folder: the number of the first file that is not before this one. */
+size_t	input_find(const struct input *, const char *file);
+/* The messages of an mbox that is not packed from the first that begins at this
+ * offset or behind it; exact: one is known to begin there.  Who wants those up to an
+ * offset says so, for little is read behind it then. */
+struct input *input_slice(const char *path, int64_t from, int64_t to, int exact);
+const char *const *input_files(const struct input *, size_t *n);	/* of a folder; NULL: it is none */
+
+/*
+ * stream.c: the octets of a file, gzip, xz and Zstandard undone.
+ */
+struct stream;
+struct stream *stream_new(int fd, const char *path);	/* both stay the caller's */
+ssize_t	stream_read(struct stream *, char *to, size_t n);	/* 0: the end.  -1: an error, said */
+int	stream_is_packed(struct stream *);
+int	stream_go_to(struct stream *, int64_t offset);	/* of what is not packed; -1: it cannot */
+uint64_t stream_position(const struct stream *);	/* octets of the file that were used up */
+void	stream_free(struct stream *);			/* NULL is fine */
+
+/*
+ * lines.c: where the lines of a message begin, noted while it is searched for its
+ * end, so that nobody has to go through all of it again.
+ */
+#define LINE_EMPTY	0x01		/* begins with LF or CR: empty, most likely */
+#define LINE_DASH	0x02		/* a boundary, perhaps */
+#define LINE_R		0x04		/* the first letter of a field, either case */
+#define LINE_M		0x08
+#define LINE_C		0x10
+#define LINE_F		0x20		/* "F": an envelope, perhaps */
+#define LINE_ON		0x40		/* a blank: it goes on with the line before */
+#define NOTED_LINES	131072		/* notes of one text; most have fewer than 200 */
+extern const unsigned char line_kinds[256];	/* LINE_* of a line's first octet; 0: tells nothing */
+extern struct lines {
+	size_t		 n;
+	struct line_note {
+		uint32_t	at, kind;	/* octets behind the base; LINE_* */
+	}		 note[NOTED_LINES + 64];
+} noted_lines;
+void	lines_forget(void);		/* there are no notes */
+/* A line of this kind begins there, noted unless it is LINE_ON; in their order.
+ * Answers how many there are then: 64 lines may be noted where there are fewer than
+ * NOTED_LINES. */
+static inline size_t
+line_note(struct line_note *notes, size_t n, size_t at, unsigned kind)
+{
+	notes[n].at = (uint32_t)at;
+	notes[n].kind = kind;
+	return n + !(kind & LINE_ON);
+}
+/* The notes are those of the lines of text up to so many octets behind base. */
+void	lines_cover(const char *base, struct deep_str text, size_t covered);
+/* The first line of these kinds, p being the start of a line; end: none. */
+const char *line_next(const char *p, const char *end, unsigned kinds);
+/* deep_field_next() for who wants only fields whose names begin with these
+ * letters (and may be given others): no BAD, the lines between are left out. */
+enum deep_status field_of(struct deep_str *rest, unsigned kinds, struct deep_field *);
+static inline const char *		/* behind the LF of the line at p */
+line_end(const char *p, const char *end)
+{
+	const char *nl = (const char *)memchr(p, '\n', (size_t)(end - p));
+
+	return nl == NULL ? end : nl + 1;
+}
 
 /*
  * mime.c: the parts of a message, depth first (RFC 2045, RFC 2046), without
@@ -91,9 +162,14 @@ void	mime_enter(struct mime *);		/* go on inside the part just given out */
  * is nothing to undo.  Bad sequences stay as they are. */
 struct deep_str part_decode(const struct part *, struct arena *);
 
-/* What dsn.c reads with, too. */
-const char *line_end(const char *p, const char *end);	/* behind the LF of the line at p */
-int	hex_digit(char);				/* its value; -1: it is none */
+int	hex_digit(char);		/* its value; -1: it is none */
+/* deep_is() of a word of n octets, which most write with the same capitals. */
+static inline int
+is_word(struct deep_str s, const char *word, size_t n)
+{
+	return s.n == n && (memcmp(s.p, word, n) == 0 || deep_is(s, word));
+}
+#define IS(s, constant)	is_word(s, constant, sizeof(constant) - 1)
 
 /*
  * dsn.c: delivery status notifications (RFC 3464, RFC 6533), recognised by
@@ -107,6 +183,7 @@ struct recipient {
 	struct deep_str	remote_mta;		/* "dns;" cut */
 	struct deep_str	diagnostic;		/* "smtp;" kept */
 	struct deep_str	latches;		/* SMTP-Security-Latch, unfolded; deep_latch_next() reads it */
+	struct deep_str	raw;			/* the fields of the group as they stand */
 };
 struct dsn {
 	unsigned	 found : 1;		/* there is a delivery-status part */
@@ -116,12 +193,13 @@ struct dsn {
 	struct deep_str	 reporting_mta;		/* "dns;" cut */
 	struct deep_str	 envelope_id;
 	struct deep_str	 arrival_date;		/* as written */
+	struct deep_str	 raw;			/* the fields about the message as they stand */
 	struct recipient *rcpt;
 	size_t		 nrcpt;
 	struct deep_str	 returned;		/* header of the returned message; p NULL: none */
 	struct deep_str	 boundary_hint;		/* of the multipart around it: who made the report */
 };
-/* All strings are unfolded and live in the message or the arena.  Answers NO
+/* All strings but the raw ones are unfolded; all live in the message or the arena.  Answers NO
  * where the message is neither a DSN nor an old bounce. */
 enum deep_status dsn_read(struct deep_str message, struct arena *, struct dsn *);
 
@@ -132,11 +210,17 @@ enum deep_status dsn_read(struct deep_str message, struct arena *, struct dsn *)
 enum place { PLACE_COMMENT, PLACE_BESIDE, PLACE_DATE, PLACE_WITH, PLACE_BY, PLACE_VIA, PLACES };
 enum says { SAYS_TLS, SAYS_CLEAR, SAYS_ASIDE, SAYS_OTHER };
 enum fact { FACT_VERSION, FACT_SUITE, FACT_BITS, FACT_GROUP, FACT_CLIENT, FACTS };
+enum client { CLIENT_UNKNOWN, CLIENT_NONE, CLIENT_UNVERIFIED, CLIENT_VERIFIED };
 struct finding {
 	const char	*dialect;
 	enum says	 says;
 	enum place	 place;
 	struct deep_str	 fact[FACTS];		/* as written; p NULL: not said */
+	/* and what that means */
+	int		 version, bits;		/* 0: no spelling of one */
+	enum client	 client;		/* CLIENT_UNKNOWN: not said */
+	const struct deep_suite *suite;		/* by its name alone, NULL where that does not do */
+	const struct deep_group *group, *carried;	/* carried: by the suite's name */
 };
 struct dialects;
 struct dialects *dialects_new(void);		/* the rows of dialects.in */
@@ -146,6 +230,9 @@ int	dialects_add(struct dialects *, const char *file);
 /* The first row that fits the text; NO where none does. */
 enum deep_status dialects_match(struct dialects *, enum place, struct deep_str,
 	    struct finding *);
+/* 0: no row's head fits the text, so none can match. */
+int	dialects_may_match(const struct dialects *, enum place, struct deep_str text);
+struct forms *dialects_forms(struct dialects *);	/* of the fields that were read with these rows */
 void	dialects_free(struct dialects *);	/* NULL is fine */
 
 /*
@@ -154,7 +241,7 @@ void	dialects_free(struct dialects *);	/* NULL is fine */
 enum verdict {		/* the worse the later, for the worst hop of a path */
 	VERDICT_LOCAL, VERDICT_STRONG, VERDICT_TLS, VERDICT_UNKNOWN, VERDICT_WEAK, VERDICT_CLEAR
 };
-enum client { CLIENT_UNKNOWN, CLIENT_NONE, CLIENT_UNVERIFIED, CLIENT_VERIFIED };
+#define VERDICTS	6
 #define FLAG_VERSION_INFERRED	0x00001	/* the suite needs that version at least */
 #define FLAG_VERSION_AMBIGUOUS	0x00002	/* "TLSv1/SSLv3" beside a suite of all versions */
 #define FLAG_SUITE_UNKNOWN	0x00004	/* a suite is named, but no registry knows it */
@@ -197,9 +284,29 @@ struct hop {
 	enum verdict	 verdict;
 	deep_latches	 latches;	/* that this hop satisfies, as far as recorded */
 };
-/* A field's value on one line, one space for each run of white space. */
+/* A field's value on one line, one space for each run of white space, 16 octets of
+ * zeros behind it. */
 struct deep_str flat(struct deep_str value, struct arena *);
 void	hop_read(struct hop *, struct deep_str value, struct dialects *, struct arena *);
+/* The address that a word is: "[192.0.2.1]:25", "IPv6:2001:db8::1"; 0: it is none. */
+int	hop_address(struct deep_str word, struct deep_str *address);
+int	hop_is_near(const struct hop *);	/* 1: its from names the machine itself */
+/* The text of a clause that the rows of a place are held against; 0: of none. */
+int	hop_statement(const struct deep_clause *, enum place *, struct deep_str *text);
+
+/*
+ * form.c: Received fields of a form that was read before.
+ */
+struct forms;
+struct forms *forms_new(void);
+void	forms_forget(struct forms *);
+void	forms_free(struct forms *);		/* NULL is fine */
+/* What hop_read() would answer, of a field as flat() leaves it; 0: its form is not
+ * known. */
+int	form_read(struct forms *, struct deep_str text, struct dialects *, struct hop *);
+/* Keeps the form of a field that was read in full, if it has one. */
+void	form_learn(struct forms *, const struct deep_received *, struct dialects *,
+	    const struct hop *);
 
 /*
  * path.c: a chain of hops, origin first.
@@ -211,7 +318,7 @@ struct path {
 	enum verdict	 verdict;
 	deep_latches	 latches;	/* that all hops outside "local" satisfy */
 	unsigned	 complete : 1;
-	const char	*why[16];	/* what is missing */
+	const char	*why[20];	/* what is missing */
 	size_t		 nwhy;
 };
 struct trust {
@@ -225,26 +332,175 @@ void	path_read(struct path *, struct deep_str header, const struct dsn *,
 	    const struct trust *, struct dialects *, struct arena *);
 
 /*
+ * auth.c: what the reader's own server found about a message, from its
+ * Authentication-Results fields (RFC 8601).
+ */
+#define AUTH_MAX		32	/* results of one message */
+#define AUTH_PROPERTY_MAX	8	/* properties of one result */
+struct auth_result {
+	struct deep_str	method, result, reason;	/* reason.p NULL: none */
+	struct deep_str	raw;			/* the value of its field, unfolded */
+	struct {
+		struct deep_str	name, value;
+	}		property[AUTH_PROPERTY_MAX];
+	size_t		nproperty;
+};
+struct auth {
+	struct auth_result *result;
+	size_t		 nresult;
+	unsigned	 found : 1;		/* there is a field of that name, if without a result */
+};
+/* path: of the same header. */
+void	auth_read(struct auth *, struct deep_str header, const struct path *path, const char *authserv,
+	    struct arena *);
+
+/*
+ * picture.c: a path as hosts, lanes and steps, for the forms that draw it.
+ */
+struct stop {			/* a host */
+	struct deep_str	name;	/* as written; p NULL: none is recorded */
+	struct deep_str	ip;	/* p NULL: none is recorded */
+	size_t		lane;
+	unsigned	gap : 1;	/* nothing is recorded of how the message came here */
+};
+struct picture {
+	struct stop	*stop;		/* in the order of the path */
+	size_t		 nstop;
+	struct lane {
+		char	name[DEEP_DOMAIN_MAX + 1];	/* "": of hosts without a public name */
+		struct deep_str	shown;	/* the same as its first host writes it */
+	}		*lane;		/* in the order of their first stop */
+	size_t		 nlane;
+	struct step {
+		size_t	from, to;	/* stops; equal: the message began there */
+	}		*step;		/* one for each hop */
+};
+/* All of it lives in the arena. */
+void	picture_make(struct picture *, const struct path *, struct arena *);
+/* A host's name that is too long: octets of its begin, and of its end, which says whose it
+ * is; fewer where a character of UTF-8 would be cut.  It is longer than both together. */
+void	name_cut(struct deep_str name, size_t nhead, size_t ntail, struct deep_str *head,
+	    struct deep_str *tail);
+int	stop_has_ip(const struct stop *);	/* 1: an address that is not its name */
+/* The registrable domain of a host, by the Public Suffix List, as a key.
+ * 0: it has no public name, and buf is "". */
+int	domain_of(char *buf, size_t size, struct deep_str host);
+
+/*
+ * words.c: what several forms say alike.
+ */
+const char *verdict_sentence(enum verdict);
+const char *flag_sentence(const char *flag);	/* NULL: there is no such word */
+const char *why_sentence(const char *why);	/* as above */
+void	duration(char *buf, size_t size, int64_t seconds);	/* "4 s", "65 min", "3 h" */
+struct deep_str suite_shown(const struct hop *);	/* IANA's name or what was written */
+struct deep_str group_shown(const struct hop *);
+void	protection(char *buf, size_t size, const struct hop *);	/* "TLSv1.3 or later" ... */
+const char *secrecy(const struct hop *);	/* "forward secret" ...; NULL: not known */
+int	only_claimed(const struct hop *);	/* 1: written below what is trusted */
+size_t	hops_of(const struct path *, enum verdict);
+void	hops_summary(char *buf, size_t size, const struct path *);	/* "4 hops: 3 strong, 1 clear" */
+void	path_sentence(char *buf, size_t size, const struct path *);
+
+/*
+ * state.c: what deeptrace keeps between runs, in one folder: the key of its
+ * envelope ids and the probes that were sent.
+ */
+#define ENVID_MAX	38	/* octets (RFC 3461 4.4, for what users' agents send) */
+enum mine {
+	MINE_NOT_LOOKED_AT,	/* no --mine, or no report */
+	MINE_ASKED,		/* a report on a probe that was sent */
+	MINE_UNREMEMBERED,	/* its envelope id is of the key, but no probe is remembered */
+	MINE_OTHER,		/* a probe is remembered, but of other recipients or another message */
+	MINE_FORGED,		/* looks like an envelope id of a probe, but is not of the key */
+	MINE_UNASKED		/* has no envelope id, or somebody else's */
+};
+extern const char *const mine_names[];	/* by enum mine; NULL for the first */
+const char *mine_sentence(enum mine);
+struct probe {
+	char	*envid, *from, *to, *message_id;
+	int64_t	 sent;
+};
+struct state;
+/* Opens the folder, NULL for that of the user; create: makes it, and a key, where
+ * there is none.  NULL and a message on standard error where that fails. */
+struct state *state_open(const char *folder, int create);
+int	state_refresh(struct state *);		/* reads probes that came since; -1 after an error */
+const char *state_folder(const struct state *);
+int	envid_make(const struct state *, char envid[ENVID_MAX + 1]);	/* -1 after an error */
+int	probe_add(struct state *, const struct probe *);	/* as above */
+enum mine probe_find(const struct state *, const struct dsn *, struct deep_str message_id,
+	    const struct probe **);
+void	state_close(struct state *);		/* NULL is fine */
+
+/*
  * What one message gave, and how it is shown: text.c and json.c, found by name
  * in output.c.
  */
 struct analysis {
 	const struct message	*source;
+	struct arena		*arena;		/* what showing it may use, until the next message */
 	struct deep_str		 message_id;	/* of what was sent, not of a report about it */
 	struct dsn		 dsn;		/* found or inline_header: a DSN */
 	struct path		 path, way_back;
+	struct auth		 auth;		/* of the message itself, a report or not */
+	enum mine		 mine;
+	const struct probe	*probe;		/* that it answers; NULL: none that is remembered */
 	unsigned		 is_dsn : 1;
+	unsigned		 has_auth : 1;	/* --authserv-id was given */
 };
 struct output {
 	const char	*name;
 	void		(*show)(FILE *, const struct analysis *);
+	void		(*begin)(FILE *), (*end)(FILE *);	/* of a run; NULL: nothing to write */
 };
 const struct output *output_find(const char *name);	/* NULL: there is no such form */
+const char *output_names(void);				/* "text, json": for a message */
 struct style {
 	unsigned	colour : 1;
 	unsigned	utf8 : 1;
+	unsigned	columns;	/* of the terminal; 0: as many as it takes */
 };
 extern struct style style;			/* of the text output, set once at the start */
-extern const struct output output_text, output_json;
+extern const struct output output_text, output_quiet, output_json, output_html, output_csv,
+    output_dot, output_mermaid;
+
+/*
+ * options.c, run.c: what the command line asks for, and the loop over messages.
+ */
+enum outcome { ALL_STRONG, SOME_WEAK, INCOMPLETE, NO_CHAIN };	/* the exit status of a run */
+#define OUTCOMES	4
+struct settings {
+	const struct output	*output;
+	struct trust		 trust;
+	struct dialects		*dialects;
+	deep_latches		 require;
+	const char		*authserv;		/* NULL: no results are shown */
+	struct state		*state;			/* NULL: --mine was not given */
+	unsigned		 has_require : 1;
+	unsigned		 failed : 1;		/* an input could not be read */
+	unsigned long		 seen[OUTCOMES];	/* messages by what they came to */
+	int			 jobs;		/* processes; 0 or 1: this one */
+	unsigned		 unordered : 1;
+	int			 progress;	/* 1, 0, or -1: where there is a terminal */
+	const char		*resume;	/* the file of the state, or NULL */
+	struct summary		*summary;	/* counts instead of messages, or NULL */
+	struct stats		*stats;		/* likewise */
+};
+#define GO_ON	(-1)		/* options_read(): no exit status yet */
+int	options_read(struct settings *, int argc, char *argv[]);
+void	usage(FILE *);
+/* Exits with EX_USAGE: what getopt_long(3) answered '?' for.  command: "", " probe" ... */
+__attribute__((noreturn)) void wrong_option(const char *command, char *argv[]);
+void	trust_add(struct trust *, char *list);	/* exits with EX_USAGE; the list is cut up */
+void	style_find(void);			/* of standard output and the locale */
+void	analyse(struct analysis *, const struct message *, const struct settings *,
+	    struct arena *);
+enum outcome outcome(const struct settings *, const struct path *);
+extern volatile sig_atomic_t interrupted;	/* 1: stop before the next message */
+/* Subcommands; they answer the exit status. */
+int	probe_command(int argc, char *argv[]);
+int	watch_command(int argc, char *argv[]);
+int	run(struct settings *, char *const *path, int npath);	/* answers the exit status */
 
 #endif

@@ -48,8 +48,8 @@ arena_new(void)
 	return arena;
 }
 
-void *
-arena_get(struct arena *arena, size_t n)
+static char *
+take(struct arena *arena, size_t n)
 {
 	struct block *block = arena->current, *fresh;
 	char *bytes;
@@ -65,8 +65,28 @@ arena_get(struct arena *arena, size_t n)
 	arena->current = block;
 	bytes = block->bytes + block->used;
 	block->used += n;
-	memset(bytes, 0, n);
 	return bytes;
+}
+
+void *
+arena_get(struct arena *arena, size_t n)
+{
+	return memset(take(arena, n), 0, n);
+}
+
+void *
+arena_text(struct arena *arena, size_t n)
+{
+	return take(arena, n);
+}
+
+void
+arena_less(struct arena *arena, const void *last, size_t n)
+{
+	struct block *block = arena->current;
+	size_t at = (size_t)((const char *)last - block->bytes);
+
+	block->used = at + (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
 static void

@@ -19,21 +19,36 @@
 #include <sysexits.h>
 
 #include "analyzer.h"
+#include "octets.h"
 #include "utf8.h"
 
 #define MATCH_LIMIT	10000		/* steps; an honest match needs under 200 */
 #define ROW_MAX		1024		/* rows, those of files included */
+#define KEPT		512		/* texts whose finding is kept */
+#define KEPT_MAX	160		/* octets of one */
 
 struct row {
 	const char	*name, *head;
 	size_t		 nhead;
+	char		 first, last;	/* octets of the head */
 	enum { AT_START, ANYWHERE, AT_END } where;	/* the head stands */
 	enum says	 says;
 	int		 has_jit;
 	pcre2_code	*code;
 	uint32_t	 group[FACTS];	/* number of the named group; 0: none */
 	struct row	*next;		/* for the same place and first octet */
+	struct row	*further;	/* for the same place, the head ANYWHERE or empty */
 	char		*owned;		/* a line of a file, or NULL */
+};
+
+/* What a text came to: the same few words stand in one field after the other. */
+struct kept {
+	enum place	 place;
+	enum deep_status answer;
+	size_t		 n;		/* 0: nothing is kept here */
+	struct finding	 found;
+	size_t		 at[FACTS];	/* of the facts in the text */
+	char		 text[KEPT_MAX];
 };
 
 struct dialects {
@@ -41,8 +56,12 @@ struct dialects {
 	size_t		 nrow;
 	struct row	*first[PLACES][256];	/* by the head's first octet */
 	struct row	*any[PLACES];		/* whose head is empty or not at the start */
+	struct row	*anywhere[PLACES];	/* those of them that are not AT_END, in no order */
+	unsigned char	may_end[PLACES][256];	/* 1: a text that ends so may have the head of one that is */
 	pcre2_match_data *match;
 	pcre2_match_context *context;
+	struct kept	 kept[KEPT];
+	struct forms	*forms;
 };
 
 static const struct {
@@ -59,6 +78,16 @@ static const struct {
 static const char *const fact_names[FACTS] = { "version", "suite", "bits", "group", "client" };
 static const char *const place_names[PLACES] = {
 	"comment", "beside", "date", "with", "by", "via"
+};
+
+/* How MTAs word the state of the client's certificate. */
+static const struct { const char *text; enum client client; } clients[] = {
+	{ "No client certificate requested", CLIENT_NONE },
+	{ "Client did not present a certificate", CLIENT_NONE },
+	{ "verified OK", CLIENT_VERIFIED }, { "not verified", CLIENT_UNVERIFIED },
+	{ "OK", CLIENT_VERIFIED }, { "YES", CLIENT_VERIFIED },
+	{ "NO", CLIENT_NONE }, { "NOT", CLIENT_NONE }, { "NONE", CLIENT_NONE },
+	{ "FAIL", CLIENT_UNVERIFIED }, { "CAFAIL", CLIENT_UNVERIFIED },
 };
 
 /* Files first: a row of a file is put before those that are there. */
@@ -81,6 +110,8 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 	row->head = row->where == AT_START ? head : head + 1;
 	row->nhead = strlen(row->head);
 	row->says = says;
+	row->first = row->nhead > 0 ? row->head[0] : '\0';
+	row->last = row->nhead > 0 ? row->head[row->nhead - 1] : '\0';
 	row->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
 	    &error, &at, NULL);
 	if (row->code == NULL) {
@@ -110,6 +141,12 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 		while (*link != NULL)
 			link = &(*link)->next;
 	}
+	if (row->where == AT_END && row->nhead > 0) {
+		all->may_end[place][(unsigned char)row->last] = 1;
+	} else if (row->where != AT_START || row->nhead == 0) {
+		row->further = all->anywhere[place];
+		all->anywhere[place] = row;
+	}
 	row->next = *link;
 	*link = row;
 	all->nrow++;
@@ -125,6 +162,7 @@ dialects_new(void)
 	if (all == NULL || (all->match = pcre2_match_data_create(16, NULL)) == NULL ||
 	    (all->context = pcre2_match_context_create(NULL)) == NULL)
 		err(EX_OSERR, NULL);
+	all->forms = forms_new();
 	pcre2_set_match_limit(all->context, MATCH_LIMIT);
 	pcre2_set_depth_limit(all->context, MATCH_LIMIT);
 	for (i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++) {
@@ -207,9 +245,69 @@ dialects_add(struct dialects *all, const char *file)
 		warn("%s", visible(file));
 		answer = -1;
 	}
+	memset(all->kept, 0, sizeof(all->kept));	/* that was without these rows */
+	forms_forget(all->forms);
 	free(line);
 	fclose(in);
 	return answer;
+}
+
+/* Whether the head stands where it should: all that most texts are held against. */
+static int
+has_head(const struct row *row, struct deep_str text)
+{
+	const char *p, *end;
+
+	if (text.n < row->nhead)
+		return 0;
+	switch (row->where) {
+	case AT_START:
+		return row->nhead == 0 || (text.p[0] == row->first &&
+		    text.p[row->nhead - 1] == row->last &&
+		    memcmp(text.p, row->head, row->nhead) == 0);
+	case AT_END:
+		return row->nhead == 0 || (text.p[text.n - 1] == row->last &&
+		    memcmp(text.p + text.n - row->nhead, row->head, row->nhead) == 0);
+	case ANYWHERE:
+	default:		/* memmem(3) takes longer to begin than all of this */
+		end = text.p + text.n - row->nhead + 1;
+		for (p = text.p; row->nhead > 0 && p < end; p++) {
+			if ((p = memchr(p, row->first, (size_t)(end - p))) == NULL)
+				return 0;
+			if (memcmp(p, row->head, row->nhead) == 0)
+				return 1;
+		}
+		return row->nhead == 0;
+	}
+}
+
+static int
+number(struct deep_str text)
+{
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < text.n && i < 6; i++)
+		n = n * 10 + (text.p[i] - '0');
+	return n;
+}
+
+/* What the facts mean. */
+static void
+understand(struct finding *found)
+{
+	const struct deep_str *fact = found->fact;
+	size_t i;
+
+	found->version = fact[FACT_VERSION].p != NULL ? deep_tls_version(fact[FACT_VERSION]) : 0;
+	found->bits = fact[FACT_BITS].p != NULL ? number(fact[FACT_BITS]) : 0;
+	found->suite = deep_suite_find(fact[FACT_SUITE], 0, &found->carried);
+	found->group = deep_group_find(fact[FACT_GROUP]);
+	found->client = CLIENT_UNKNOWN;
+	for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+		if (deep_is(fact[FACT_CLIENT], clients[i].text))
+			found->client = clients[i].client;
+	}
 }
 
 static int
@@ -219,15 +317,6 @@ fits(struct dialects *all, const struct row *row, enum place place, struct deep_
 	const PCRE2_SIZE *at;
 	int n, i;
 
-	if (text.n < row->nhead)
-		return 0;
-	if (row->where == ANYWHERE) {
-		if (memmem(text.p, text.n, row->head, row->nhead) == NULL)
-			return 0;
-	} else if (memcmp(row->where == AT_START ? text.p : text.p + text.n - row->nhead,
-	    row->head, row->nhead) != 0) {
-		return 0;
-	}
 	n = (row->has_jit ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
 	    0, all->match, all->context);
 	if (n < 0)
@@ -247,7 +336,74 @@ fits(struct dialects *all, const struct row *row, enum place place, struct deep_
 			found->fact[i].n = at[2 * g + 1] - at[2 * g];
 		}
 	}
+	understand(found);
 	return 1;
+}
+
+/* The row that comes next for a text of this place, by its head. */
+static const struct row *
+row_next(const struct dialects *all, const struct row *row, int *any, enum place place,
+    struct deep_str text)
+{
+	row = row == NULL ? all->first[place][(unsigned char)text.p[0]] : row->next;
+	for (;; row = row->next) {
+		if (row == NULL) {
+			if (*any)
+				return NULL;
+			*any = 1;
+			if ((row = all->any[place]) == NULL)
+				return NULL;
+		}
+		if (has_head(row, text))
+			return row;
+	}
+}
+
+static struct kept *
+place_of(struct dialects *all, enum place place, struct deep_str text)
+{
+	return &all->kept[(octets_hash(text.p, text.n) + (unsigned)place) % KEPT];
+}
+
+static enum deep_status
+match(struct dialects *all, const struct row *row, int any, enum place place,
+    struct deep_str text, struct finding *found)
+{
+	for (; row != NULL; row = row_next(all, row, &any, place, text)) {
+		if (fits(all, row, place, text, found))
+			return DEEP_YES;
+	}
+	return DEEP_NO;
+}
+
+int
+dialects_may_match(const struct dialects *all, enum place place, struct deep_str text)
+{
+	const struct row *row;
+
+	if (text.n == 0)
+		return 0;
+	for (row = all->first[place][(unsigned char)text.p[0]]; row != NULL; row = row->next) {
+		if (has_head(row, text))
+			return 1;
+	}
+	for (row = all->anywhere[place]; row != NULL; row = row->further) {
+		if (has_head(row, text))
+			return 1;
+	}
+	if (!all->may_end[place][(unsigned char)text.p[text.n - 1]])
+		return 0;
+	for (row = all->any[place]; row != NULL; row = row->next) {
+		if (has_head(row, text))
+			return 1;
+	}
+	return 0;
+}
+
+struct forms *
+dialects_forms(struct dialects *all)
+{
+	return all->forms;
 }
 
 enum deep_status
@@ -255,18 +411,31 @@ dialects_match(struct dialects *all, enum place place, struct deep_str text,
     struct finding *found)
 {
 	const struct row *row;
+	struct kept *kept;
+	int any = 0, i;
 
-	if (text.n == 0)
+	if (text.n == 0 || (row = row_next(all, NULL, &any, place, text)) == NULL)
 		return DEEP_NO;
-	for (row = all->first[place][(unsigned char)text.p[0]]; row != NULL; row = row->next) {
-		if (fits(all, row, place, text, found))
-			return DEEP_YES;
+	if (text.n > KEPT_MAX)
+		return match(all, row, any, place, text, found);
+	kept = place_of(all, place, text);
+	if (kept->n != text.n || kept->place != place || memcmp(kept->text, text.p, text.n) != 0) {
+		kept->answer = match(all, row, any, place, text, &kept->found);
+		kept->place = place;
+		kept->n = text.n;
+		memcpy(kept->text, text.p, text.n);
+		for (i = 0; i < FACTS && kept->answer == DEEP_YES; i++)
+			kept->at[i] = kept->found.fact[i].p == NULL ? 0 :
+			    (size_t)(kept->found.fact[i].p - text.p);
 	}
-	for (row = all->any[place]; row != NULL; row = row->next) {
-		if (fits(all, row, place, text, found))
-			return DEEP_YES;
+	if (kept->answer == DEEP_YES) {
+		*found = kept->found;
+		for (i = 0; i < FACTS; i++) {
+			if (found->fact[i].p != NULL)
+				found->fact[i].p = text.p + kept->at[i];
+		}
 	}
-	return DEEP_NO;
+	return kept->answer;
 }
 
 void
@@ -280,6 +449,7 @@ dialects_free(struct dialects *all)
 		pcre2_code_free(row->code);
 		free(row->owned);
 	}
+	forms_free(all->forms);
 	pcre2_match_data_free(all->match);
 	pcre2_match_context_free(all->context);
 	free(all);

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "analyzer.h"
+#include "word.h"
 
 #define TEXT_MAX	4	/* text parts that a marker is looked for in */
 #define MARKER_WITHIN	65536	/* octets of each: what precedes it is short */
@@ -36,20 +37,21 @@ static const struct marker {
 };
 #define NMARKER	(sizeof(markers) / sizeof(markers[0]))
 
+struct named {
+	const char	*name;
+	size_t		 n;
+};
+#define NAME(name)	{ name, sizeof(name) - 1 }
+
 enum name {
 	REPORTING_MTA, ENVELOPE_ID, ARRIVAL_DATE,
 	FINAL, ORIGINAL, ACTION, STATUS, REMOTE_MTA, DIAGNOSTIC, LATCHES, NAMES
 };
-static const struct name_row {
-	const char	*name;
-	size_t		 n;
-} names[NAMES] = {
-#define NAME(name)	{ name, sizeof(name) - 1 }
+static const struct named names[NAMES] = {
 	NAME("Reporting-MTA"), NAME("Original-Envelope-Id"), NAME("Arrival-Date"),
 	NAME("Final-Recipient"), NAME("Original-Recipient"), NAME("Action"),
 	NAME("Status"), NAME("Remote-MTA"), NAME("Diagnostic-Code"),
 	NAME(DEEP_LATCH_FIELD)
-#undef NAME
 };
 
 struct reader {
@@ -57,14 +59,15 @@ struct reader {
 	struct arena	*arena;
 	struct recipient group;		/* that is being read */
 	unsigned	 seen;		/* of its fields, by enum name */
+	const char	*begun;		/* where it begins */
 	size_t		 room;		/* in dsn->rcpt */
 };
 
 static int
-is_one_of(struct deep_str s, const char *const *list)
+is_one_of(struct deep_str s, const struct named *list)
 {
-	for (; *list != NULL; list++)
-		if (deep_is(s, *list))
+	for (; list->name != NULL; list++)
+		if (is_word(s, list->name, list->n))
 			return 1;
 	return 0;
 }
@@ -72,8 +75,8 @@ is_one_of(struct deep_str s, const char *const *list)
 static int
 is_status(struct deep_str type)
 {
-	static const char *const types[] = {
-		"message/delivery-status", "message/global-delivery-status", NULL
+	static const struct named types[] = {
+		NAME("message/delivery-status"), NAME("message/global-delivery-status"), { NULL, 0 }
 	};
 	return is_one_of(type, types);
 }
@@ -81,12 +84,12 @@ is_status(struct deep_str type)
 static int
 is_returned(struct deep_str type)
 {
-	static const char *const types[] = {
-		"message/rfc822", "text/rfc822-headers", "message/global",
-		"message/global-headers",
-		"message/rfc822-headers",	/* misspelt, seen */
-		"message/partial",		/* Bigfoot */
-		NULL
+	static const struct named types[] = {
+		NAME("message/rfc822"), NAME("text/rfc822-headers"), NAME("message/global"),
+		NAME("message/global-headers"),
+		NAME("message/rfc822-headers"),	/* misspelt, seen */
+		NAME("message/partial"),		/* Bigfoot */
+		{ NULL, 0 }
 	};
 	return is_one_of(type, types);
 }
@@ -94,10 +97,10 @@ is_returned(struct deep_str type)
 static int
 is_other_report(struct deep_str type)
 {
-	static const char *const types[] = {
-		"message/feedback-report", "message/disposition-notification",
-		"message/global-disposition-notification",
-		"application/tlsrpt+gzip", "application/tlsrpt+json", NULL
+	static const struct named types[] = {
+		NAME("message/feedback-report"), NAME("message/disposition-notification"),
+		NAME("message/global-disposition-notification"),
+		NAME("application/tlsrpt+gzip"), NAME("application/tlsrpt+json"), { NULL, 0 }
 	};
 	return is_one_of(type, types);
 }
@@ -121,11 +124,11 @@ limited(struct dsn *dsn, const char *why)
 static struct deep_str
 trim(struct deep_str s)
 {
-	while (s.n > 0 && memchr(" \t\r\n", s.p[0], 4) != NULL) {
+	while (s.n > 0 && deep_space(s.p[0])) {
 		s.p++;
 		s.n--;
 	}
-	while (s.n > 0 && memchr(" \t\r\n", s.p[s.n - 1], 4) != NULL)
+	while (s.n > 0 && deep_space(s.p[s.n - 1]))
 		s.n--;
 	return s;
 }
@@ -292,16 +295,23 @@ join(struct deep_str one, struct deep_str two, struct reader *r)
 #define BIT(name)	(1u << (name))
 #define NEEDED		(BIT(FINAL) | BIT(ORIGINAL) | BIT(ACTION) | BIT(STATUS))
 
-/* Keeps the group that was read, if it is one. */
+/* Keeps the group that was read up to there, if it is one. */
 static void
-group_end(struct reader *r)
+group_end(struct reader *r, const char *end)
 {
 	struct dsn *dsn = r->dsn;
 	const struct recipient *group = &r->group;
 	int is_group = (r->seen & NEEDED) != 0;
+	struct deep_str raw = { r->begun, (size_t)(end - r->begun) };
 
-	if (r->seen == 0)
+	raw = trim(raw);
+	r->begun = end;
+	r->group.raw = raw;
+	if (r->seen == 0) {
+		if (raw.n > 0 && dsn->raw.p == NULL && dsn->nrcpt == 0)
+			dsn->raw = raw;
 		return;
+	}
 	/* "Status: RO" in a stray header is no status. */
 	if ((r->seen & NEEDED) == BIT(STATUS) && (group->status.n < 2 ||
 	    group->status.p[0] < '0' || group->status.p[0] > '9' ||
@@ -334,7 +344,7 @@ name_of(struct deep_str name)
 	int i;
 
 	for (i = 0; i < NAMES; i++)
-		if ((name.n == names[i].n && deep_is(name, names[i].name)) ||
+		if (is_word(name, names[i].name, names[i].n) ||
 		    (name.n == names[i].n - 1 && deep_is(name, names[i].name + 1)))
 			break;
 	return (enum name)i;
@@ -429,10 +439,13 @@ status_read(struct reader *r, struct deep_str rest)
 	enum deep_status answer;
 	enum name name;
 
+	r->begun = rest.p;
 	while (rest.n > 0) {
+		const char *at = rest.p;
+
 		answer = deep_field_next(&rest, &field, NULL);
 		if (answer == DEEP_NO) {
-			group_end(r);
+			group_end(r, at);
 			continue;
 		}
 		if (answer == DEEP_BAD)
@@ -442,10 +455,11 @@ status_read(struct reader *r, struct deep_str rest)
 		if ((name = name_of(field.name)) == NAMES)
 			continue;
 		if (begins_group(r, name, rest))
-			group_end(r);
+			group_end(r, at);
 		field_read(r, name, field.value);
 	}
-	group_end(r);
+	if (r->begun != NULL)
+		group_end(r, rest.p);
 }
 
 /* Behind the LF of the line at p. */
@@ -466,7 +480,7 @@ header_block(struct deep_str text, struct dsn *dsn)
 	    (end - p > 6 && memcmp(p, ">From ", 6) == 0))
 		p = line_end(p, end);
 	header.p = p;
-	while (p < end && !is_empty_line(p, end))
+	while ((p = line_next(p, end, LINE_EMPTY)) < end && !is_empty_line(p, end))
 		p = line_end(p, end);
 	header.n = (size_t)(p - header.p);
 	if (header.n > HEADER_MAX) {
@@ -481,8 +495,8 @@ header_block(struct deep_str text, struct dsn *dsn)
 static int
 is_header(struct deep_str text)
 {
-	static const char *const telling[] = {
-		"Received", "Message-ID", "Return-Path", "X-Received", NULL
+	static const struct named telling[] = {
+		NAME("Received"), NAME("Message-ID"), NAME("Return-Path"), NAME("X-Received"), { NULL, 0 }
 	};
 	struct deep_field field;
 	int fields = 0, tells = 0, bad = 0;

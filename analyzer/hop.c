@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "analyzer.h"
+#include "octets.h"
 
 const char *const flag_names[FLAGS] = {
 	"version-inferred", "version-ambiguous", "suite-unknown", "suite-not-of-version",
@@ -26,35 +27,50 @@ const char *const flag_names[FLAGS] = {
 const char *const verdict_names[] = { "local", "strong", "tls", "unknown", "weak", "clear" };
 const char *const client_names[] = { "unknown", "none", "unverified", "verified" };
 
-/* How MTAs word the state of the client's certificate. */
-static const struct { const char *text; enum client client; } clients[] = {
-	{ "No client certificate requested", CLIENT_NONE },
-	{ "Client did not present a certificate", CLIENT_NONE },
-	{ "verified OK", CLIENT_VERIFIED }, { "not verified", CLIENT_UNVERIFIED },
-	{ "OK", CLIENT_VERIFIED }, { "YES", CLIENT_VERIFIED },
-	{ "NO", CLIENT_NONE }, { "NOT", CLIENT_NONE }, { "NONE", CLIENT_NONE },
-	{ "FAIL", CLIENT_UNVERIFIED }, { "CAFAIL", CLIENT_UNVERIFIED },
-};
+static int
+is_blank(char c)
+{
+	return (unsigned char)c <= ' ' &&
+	    (UINT64_C(1) << c & (UINT64_C(1) << ' ' | 1 << '\t' | 1 << '\r' | 1 << '\n')) != 0;
+}
 
 /* A fold may leave several blanks, and the patterns ask for one. */
 struct deep_str
 flat(struct deep_str value, struct arena *arena)
 {
-	char *text = arena_get(arena, value.n + 1);
+	const unsigned char blank = ' ', tab = '\t', lf = '\n', cr = '\r';
+	char *text = arena_text(arena, value.n + 2 * sizeof(octets)), *to = text;
 	const char *p = value.p, *end = value.p + value.n;
-	size_t n = 0;
+	uint32_t blanks, bits, before = 1;	/* a blank, or the start, is before p */
 
+	/* copied and looked at in one go, up to what is to be changed */
 	while (p < end) {
-		char c = *p++;
+		size_t n = (size_t)(end - p);
+		octets here = n < 16 ? octets_few(p, n) : octets_at(p);
 
-		if (c > ' ' || (c != ' ' && c != '\t' && c != '\r' && c != '\n'))
-			text[n++] = c;
-		else if (n > 0 && text[n - 1] != ' ')
-			text[n++] = ' ';
+		memcpy(to, &here, sizeof(here));
+		blanks = octets_bits(here == blank);
+		bits = octets_bits((here == tab) | (here == lf) | (here == cr)) |
+		    (blanks & (blanks << 1 | before));
+		if (bits == 0) {
+			n = n < 16 ? n : 16;
+			to += n;
+			p += n;
+			before = blanks >> 15;
+			continue;
+		}
+		n = (size_t)__builtin_ctz(bits);
+		to += n;
+		for (p += n; p < end && is_blank(*p); p++)
+			continue;
+		if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+		before = 1;
 	}
-	if (n > 0 && text[n - 1] == ' ')
-		n--;
-	return (struct deep_str){ text, n };
+	if (to > text && to[-1] == ' ')
+		to--;
+	memset(to, 0, sizeof(octets));
+	return (struct deep_str){ text, (size_t)(to - text) };
 }
 
 /* A host is one word; a phrase such as "mail pickup service" is kept whole. */
@@ -69,14 +85,42 @@ host(const struct deep_clause *clause)
 	return clause->value;
 }
 
-/* "[192.0.2.1]:25", "IPv6:2001:db8::1", "/192.0.2.1", "192.0.2.1:25" -> the address. */
+/* Four numbers up to 255 without leading zeros, as inet_pton(3) takes them. */
 static int
-address(struct deep_str text, struct deep_str *out)
+is_ipv4(struct deep_str text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+	unsigned part, digit, dots;
+
+	if (text.n < 7 || text.n > 15)
+		return 0;
+	for (dots = 0; ; dots++) {
+		if (p == end || (part = (unsigned)*p - '0') > 9)
+			return 0;
+		for (p++; p < end && (digit = (unsigned)*p - '0') <= 9; p++) {
+			if (part == 0 || (part = part * 10 + digit) > 255)
+				return 0;
+		}
+		if (dots == 3)
+			return p == end;
+		if (p == end || *p++ != '.')
+			return 0;
+	}
+}
+
+/* "[192.0.2.1]:25", "IPv6:2001:db8::1", "/192.0.2.1", "192.0.2.1:25" -> the address. */
+int
+hop_address(struct deep_str text, struct deep_str *out)
 {
 	unsigned char binary[sizeof(struct in6_addr)];
 	char copy[64];
 	const char *end;
+	size_t i;
 
+	if (is_ipv4(text)) {
+		*out = text;
+		return 1;
+	}
 	if (text.n > 0 && (*text.p == '[' || *text.p == '/' || *text.p == '<')) {
 		text.p++;
 		text.n--;
@@ -91,22 +135,25 @@ address(struct deep_str text, struct deep_str *out)
 		text.n = (size_t)(end - text.p);
 	if (text.n < 2 || text.n >= sizeof(copy))
 		return 0;
-	memcpy(copy, text.p, text.n);
-	copy[text.n] = '\0';
-	if (inet_pton(AF_INET6, copy, binary) == 1 || inet_pton(AF_INET, copy, binary) == 1) {
-		*out = text;
-		return 1;
+	/* nearly all that is none, a name, ends here */
+	for (i = 0; i < text.n && text.p[i] != ':'; i++) {
+		if (!(text.p[i] >= '0' && text.p[i] <= '9') && text.p[i] != '.' &&
+		    !((text.p[i] | 0x20) >= 'a' && (text.p[i] | 0x20) <= 'f'))
+			return 0;
 	}
-	/* an IPv4 address with a port behind it */
-	if ((end = memchr(text.p, ':', text.n)) != NULL && memchr(text.p, '.', text.n) != NULL) {
-		text.n = (size_t)(end - text.p);
+	if (i < text.n) {
+		memcpy(copy, text.p, text.n);
 		copy[text.n] = '\0';
-		if (inet_pton(AF_INET, copy, binary) == 1) {
+		if (inet_pton(AF_INET6, copy, binary) == 1) {
 			*out = text;
 			return 1;
 		}
+		text.n = i;		/* an IPv4 address with a port behind it */
 	}
-	return 0;
+	if (!is_ipv4(text))
+		return 0;
+	*out = text;
+	return 1;
 }
 
 /* TCP-info: the address in the comments of the from clause, and the name before
@@ -130,7 +177,7 @@ read_tcp_info(struct hop *hop, const struct deep_received *field)
 				bare.n -= (size_t)(at + 1 - bare.p);
 				bare.p = at + 1;
 			}
-			if (address(bare, &hop->from_ip)) {
+			if (hop_address(bare, &hop->from_ip)) {
 				hop->from_rdns = before;
 				return;
 			}
@@ -142,34 +189,19 @@ read_tcp_info(struct hop *hop, const struct deep_received *field)
 		struct deep_str text = field->the[DEEP_FROM].value;
 
 		while (hop->from_ip.p == NULL && deep_word_next(&text, &word, NULL) != DEEP_NO)
-			(void)address(word.text, &hop->from_ip);
+			(void)hop_address(word.text, &hop->from_ip);
 	}
-}
-
-static int
-number(struct deep_str text)
-{
-	int n = 0;
-	size_t i;
-
-	for (i = 0; i < text.n && i < 6; i++)
-		n = n * 10 + (text.p[i] - '0');
-	return n;
 }
 
 /* What one statement says, put to what the others said. */
 static void
-take_finding(struct hop *hop, const struct finding *found, int *version, int *clear)
+take_finding(struct hop *hop, const struct finding *found, int *version, int *clear,
+    const struct deep_group **group)
 {
 	const struct deep_str *fact = found->fact;
-	size_t i;
 
-	if (fact[FACT_CLIENT].p != NULL) {
-		for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
-			if (deep_is(fact[FACT_CLIENT], clients[i].text))
-				hop->client = clients[i].client;
-		}
-	}
+	if (found->client != CLIENT_UNKNOWN)
+		hop->client = found->client;
 	if (found->says == SAYS_ASIDE)
 		return;
 	hop->evidence |= EVIDENCE_COMMENT;
@@ -188,7 +220,7 @@ take_finding(struct hop *hop, const struct finding *found, int *version, int *cl
 	if (hop->dialect == NULL)
 		hop->dialect = found->dialect;
 	if (fact[FACT_VERSION].p != NULL) {
-		int v = deep_tls_version(fact[FACT_VERSION]);
+		int v = found->version;
 
 		if (*version > DEEP_TLS_LABEL && v > DEEP_TLS_LABEL && v != *version) {
 			hop->flags |= FLAG_CONTRADICTION;
@@ -200,7 +232,10 @@ take_finding(struct hop *hop, const struct finding *found, int *version, int *cl
 	if (fact[FACT_SUITE].p != NULL) {
 		if (hop->suite_text.p == NULL) {
 			hop->suite_text = fact[FACT_SUITE];
-		} else {
+			hop->suite = found->suite;
+			hop->group = found->carried;
+		} else if (hop->suite_text.n != fact[FACT_SUITE].n || memcmp(hop->suite_text.p,
+		    fact[FACT_SUITE].p, fact[FACT_SUITE].n) != 0) {
 			const struct deep_suite *one = deep_suite_find(hop->suite_text, *version, NULL);
 			const struct deep_suite *other = deep_suite_find(fact[FACT_SUITE], *version, NULL);
 
@@ -209,14 +244,41 @@ take_finding(struct hop *hop, const struct finding *found, int *version, int *cl
 		}
 	}
 	if (fact[FACT_BITS].p != NULL && hop->bits == 0)
-		hop->bits = number(fact[FACT_BITS]);
-	if (fact[FACT_GROUP].p != NULL && hop->group_text.p == NULL)
+		hop->bits = found->bits;
+	if (fact[FACT_GROUP].p != NULL && hop->group_text.p == NULL) {
 		hop->group_text = fact[FACT_GROUP];
+		*group = found->group;
+	}
+}
+
+int
+hop_statement(const struct deep_clause *clause, enum place *place, struct deep_str *text)
+{
+	switch (clause->kind) {
+	case DEEP_WITH:
+		*place = PLACE_WITH;
+		break;
+	case DEEP_BY:
+		*place = PLACE_BY;
+		break;
+	case DEEP_VIA:
+		*place = PLACE_VIA;
+		break;
+	default:
+		return 0;
+	}
+	text->p = clause->name.p + clause->name.n;
+	text->n = (size_t)(clause->all.p + clause->all.n - text->p);
+	while (text->n > 0 && (*text->p == ' ' || *text->p == '\t')) {
+		text->p++;
+		text->n--;
+	}
+	return 1;
 }
 
 static void
 find_statements(struct hop *hop, const struct deep_received *field, struct dialects *dialects,
-    int *version, int *clear)
+    int *version, int *clear, const struct deep_group **group)
 {
 	struct finding found;
 	size_t i;
@@ -229,35 +291,44 @@ find_statements(struct hop *hop, const struct deep_received *field, struct diale
 		    (c->kind == DEEP_DATE &&
 		    dialects_match(dialects, PLACE_DATE, c->text, &found) == DEEP_YES) ||
 		    dialects_match(dialects, PLACE_COMMENT, c->text, &found) == DEEP_YES)
-			take_finding(hop, &found, version, clear);
+			take_finding(hop, &found, version, clear, group);
 	}
 	for (i = 0; i < field->nclause; i++) {
-		const struct deep_clause *c = &field->clause[i];
 		struct deep_str text;
 		enum place place;
 
-		if (c->kind == DEEP_WITH)
-			place = PLACE_WITH;
-		else if (c->kind == DEEP_BY)
-			place = PLACE_BY;
-		else if (c->kind == DEEP_VIA)
-			place = PLACE_VIA;
-		else
-			continue;
-		text.p = c->name.p + c->name.n;
-		text.n = (size_t)(c->all.p + c->all.n - text.p);
-		while (text.n > 0 && (*text.p == ' ' || *text.p == '\t')) {
-			text.p++;
-			text.n--;
-		}
-		if (dialects_match(dialects, place, text, &found) != DEEP_YES)
+		if (!hop_statement(&field->clause[i], &place, &text) ||
+		    dialects_match(dialects, place, text, &found) != DEEP_YES)
 			continue;
 		/* the row of a whole clause names it better than its comment did */
 		if (place == PLACE_WITH && found.fact[FACT_SUITE].p != NULL &&
 		    hop->suite_text.p == found.fact[FACT_SUITE].p)
 			hop->dialect = found.dialect;
-		take_finding(hop, &found, version, clear);
+		take_finding(hop, &found, version, clear, group);
 	}
+}
+
+/* deep_protocol_find(), which was asked for the same words a moment ago. */
+static const struct deep_protocol *
+protocol_of(struct deep_str value)
+{
+	static struct {
+		const struct deep_protocol *protocol;
+		size_t	n;		/* 0: nothing is kept */
+		char	text[24];
+	} kept[64], *here;
+	uint64_t sum = 0;
+
+	if (value.n == 0 || value.n > sizeof(here->text))
+		return deep_protocol_find(value);
+	memcpy(&sum, value.p, value.n < sizeof(sum) ? value.n : sizeof(sum));
+	here = &kept[((sum + value.n) * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
+	if (here->n != value.n || memcmp(here->text, value.p, value.n) != 0) {
+		here->protocol = deep_protocol_find(value);
+		here->n = value.n;
+		memcpy(here->text, value.p, value.n);
+	}
+	return here->protocol;
 }
 
 /* The protocol word: of the first with clause that holds a known one. */
@@ -271,7 +342,7 @@ read_protocol(struct hop *hop, const struct deep_received *field)
 	for (i = 0; i < field->nclause; i++) {
 		if (field->clause[i].kind != DEEP_WITH || field->clause[i].value.p == NULL)
 			continue;
-		protocol = deep_protocol_find(field->clause[i].value);
+		protocol = protocol_of(field->clause[i].value);
 		if (protocol != NULL) {
 			hop->with = field->clause[i].value;
 			return protocol;
@@ -281,22 +352,18 @@ read_protocol(struct hop *hop, const struct deep_received *field)
 }
 
 static void
-read_suite(struct hop *hop, int version)
+read_suite(struct hop *hop, int version, const struct deep_group *group)
 {
-	const struct deep_group *carried = NULL;
+	const struct deep_group *carried = hop->group;
 	int negotiated = version > DEEP_TLS_LABEL ? version : 0;
 
-	if (hop->suite_text.p != NULL) {
-		/* as it is written; the version helps only where the name alone does not do */
-		hop->suite = deep_suite_find(hop->suite_text, 0, &carried);
-		if (hop->suite == NULL)
-			hop->suite = deep_suite_find(hop->suite_text, negotiated, &carried);
+	/* as it is written; the version helps only where the name alone does not do */
+	if (hop->suite_text.p != NULL && hop->suite == NULL) {
+		hop->suite = deep_suite_find(hop->suite_text, negotiated, &carried);
 		if (hop->suite == NULL)
 			hop->flags |= FLAG_SUITE_UNKNOWN;
 	}
-	hop->group = hop->group_text.p != NULL ? deep_group_find(hop->group_text) : NULL;
-	if (hop->group == NULL && carried != NULL)
-		hop->group = carried;
+	hop->group = group != NULL ? group : carried;
 	hop->version = negotiated;
 	if (hop->suite == NULL)
 		return;
@@ -323,8 +390,10 @@ read_suite(struct hop *hop, int version)
 static int
 is_loopback(struct deep_str ip)
 {
-	return ip.p != NULL && ((ip.n > 4 && memcmp(ip.p, "127.", 4) == 0) || deep_is(ip, "::1") ||
-	    (ip.n > 11 && strncasecmp(ip.p, "::ffff:127.", 11) == 0));
+	if (ip.n == 0 || (*ip.p != '1' && *ip.p != ':'))
+		return 0;
+	return (ip.n > 4 && memcmp(ip.p, "127.", 4) == 0) || deep_is(ip, "::1") ||
+	    (ip.n > 11 && strncasecmp(ip.p, "::ffff:127.", 11) == 0);
 }
 
 static int
@@ -373,20 +442,27 @@ says_local(const struct deep_received *field)
 	return 0;
 }
 
+int
+hop_is_near(const struct hop *hop)
+{
+	if (is_loopback(hop->from_ip))
+		return 1;
+	if (hop->from_ip.p != NULL || hop->from.p == NULL)
+		return 0;
+	return is_here(hop->from) || (hop->by.p != NULL && hop->from.n == hop->by.n &&
+	    strncasecmp(hop->from.p, hop->by.p, hop->by.n) == 0);
+}
+
 static int
 is_local(const struct hop *hop, const struct deep_received *field,
     const struct deep_protocol *protocol)
 {
 	if (protocol != NULL && protocol->says == DEEP_SAYS_LOCAL)
 		return 1;
-	if (is_loopback(hop->from_ip) || says_local(field))
+	if (hop_is_near(hop) || says_local(field))
 		return 1;
-	if (hop->from.p == NULL)	/* "by h (Postfix) id 4A": from queue to queue */
-		return hop->with.p == NULL && hop->by.p != NULL && !hop->is_tls;
-	if (hop->from_ip.p != NULL)
-		return 0;
-	return is_here(hop->from) || (hop->by.p != NULL && hop->from.n == hop->by.n &&
-	    strncasecmp(hop->from.p, hop->by.p, hop->by.n) == 0);
+	/* "by h (Postfix) id 4A": from queue to queue */
+	return hop->from.p == NULL && hop->with.p == NULL && hop->by.p != NULL && !hop->is_tls;
 }
 
 static void
@@ -428,12 +504,16 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 {
 	static struct deep_received field;	/* large, and filled anew each time */
 	const struct deep_protocol *protocol;
+	const struct deep_group *group = NULL;
 	enum deep_status answer;
 	struct deep_str word;
 	int version = 0, clear = 0;
 
+	word = flat(value, arena);
+	if (form_read(dialects_forms(dialects), word, dialects, hop))
+		return;
 	memset(hop, 0, sizeof(*hop));
-	hop->raw = flat(value, arena);
+	hop->raw = word;
 	answer = deep_received_parse(hop->raw, &field, NULL);
 	if (answer == DEEP_LIMIT)
 		hop->flags |= FLAG_LIMIT;
@@ -463,9 +543,11 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 		hop->is_tls = 1;
 		hop->evidence |= EVIDENCE_CLAUSE;
 		hop->suite_text = field.tls.suite;
+		hop->suite = deep_suite_find(hop->suite_text, 0, &hop->group);
 		hop->group_text = field.tls.group;
+		group = deep_group_find(hop->group_text);
 	}
-	find_statements(hop, &field, dialects, &version, &clear);
+	find_statements(hop, &field, dialects, &version, &clear, &group);
 	if (hop->evidence == EVIDENCE_CLAUSE)
 		hop->dialect = "tls-clause";
 	protocol = read_protocol(hop, &field);
@@ -475,6 +557,8 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 	if (protocol != NULL && protocol->says == DEEP_SAYS_TLS && !clear)
 		hop->is_tls = 1;
 	if (hop->is_tls)
-		read_suite(hop, version);
+		read_suite(hop, version, group);
 	judge(hop, protocol, is_local(hop, &field, protocol), clear);
+	if (answer == DEEP_YES)
+		form_learn(dialects_forms(dialects), &field, dialects, hop);
 }

@@ -13,6 +13,9 @@
  * of both, by name, tmp left out; of any other folder all regular files that
  * are not hidden.  Files whose lines end in CR alone are read as if in LF.
  *
+ * What is packed with gzip, xz or Zstandard is undone (stream.c); offsets are of
+ * the text then.
+ *
  * One buffer holds the message at hand; it grows with the longest message, up
  * to MESSAGE_MAX, and not with the file.
  */
@@ -29,9 +32,12 @@
 #include <unistd.h>
 
 #include "analyzer.h"
+#include "octets.h"
 #include "utf8.h"
 
-#define BLOCK_SIZE	(512 * 1024)
+#define BLOCK_SIZE	(256 * 1024)
+#define TAIL_SIZE	(16 * 1024)	/* of those behind the end of a slice */
+#define SLACK		64	/* octets behind what was read that may be looked at */
 
 struct input {
 	char		*path;		/* as given, or of the file of a folder */
@@ -40,11 +46,20 @@ struct input {
 	unsigned	 is_folder : 1, started : 1, is_mbox : 1, only_cr : 1, at_end :
 	    1;
 	unsigned	 cut : 1;	/* the rest of a message is to be skipped */
+	unsigned	 broken : 1;	/* a read error is to be answered */
 	int		 fd;
+	struct stream	*stream;
+	uint64_t	 used;		/* octets of files that are closed */
+	int64_t		 from, to;	/* messages that begin before or behind are another's */
 	char		*buf;
 	size_t		 size, have;	/* octets of room, octets read */
 	size_t		 at;		/* where the next message begins */
 	int64_t		 base;		/* offset in the file of buf[0] */
+	/* find_boundary(); octets behind at: of the line at hand, of what was looked
+	 * at, and of the lines that are noted */
+	size_t		 line, searched, noted;
+	unsigned	 begun : 1;	/* the first line was looked at */
+	unsigned	 noting : 1, has_length : 1;
 };
 
 static int
@@ -123,6 +138,7 @@ input_open(const char *path)
 	in->fd = -1;
 	if (strcmp(path, "-") == 0) {
 		in->fd = STDIN_FILENO;
+		in->stream = stream_new(in->fd, in->path);
 		return in;
 	}
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -142,18 +158,20 @@ input_open(const char *path)
 		warn("%s", visible(path));
 		goto failed;
 	}
+	in->stream = stream_new(in->fd, in->path);
 	return in;
 failed:
 	input_close(in);
 	return NULL;
 }
 
-/* Reads one more block behind what is there; 0 at the end, -1 after an error. */
+/* Reads one more block behind what is there; 0 at the end, or after an error. */
 static int
 fill(struct input *in)
 {
+	size_t i, want = BLOCK_SIZE;
+	int64_t left;
 	ssize_t n;
-	size_t i;
 
 	if (in->at_end)
 		return 0;
@@ -167,21 +185,18 @@ fill(struct input *in)
 		size_t size = in->size < 2 * BLOCK_SIZE ? 2 * BLOCK_SIZE : in->size * 2;
 		char *larger;
 
-		if ((larger = realloc(in->buf, size)) == NULL)
+		if ((larger = realloc(in->buf, size + SLACK)) == NULL)
 			err(EX_OSERR, "%s", visible(in->path));
 		in->buf = larger;
 		in->size = size;
 	}
-	do {
-		n = read(in->fd, in->buf + in->have, BLOCK_SIZE);
-	} while (n == -1 && errno == EINTR);
-	if (n == -1) {
-		warn("%s", visible(in->path));
+	left = in->to - in->base - (int64_t)in->have;
+	if (in->to > 0 && left < BLOCK_SIZE - TAIL_SIZE)	/* to the end of the last message */
+		want = left < 0 ? TAIL_SIZE : (size_t)left + TAIL_SIZE;
+	n = stream_read(in->stream, in->buf + in->have, want);
+	if (n <= 0) {		/* what came before an error is a message, too */
 		in->at_end = 1;
-		return -1;
-	}
-	if (n == 0) {
-		in->at_end = 1;
+		in->broken = n < 0;
 		return 0;
 	}
 	if (!in->started) {
@@ -195,6 +210,7 @@ fill(struct input *in)
 			in->buf[i] = '\n';
 	}
 	in->have += (size_t)n;
+	memset(in->buf + in->have, 0, SLACK);
 	return 1;
 }
 
@@ -259,45 +275,108 @@ is_boundary(const struct input *in, size_t at)
 	    is_envelope(in->buf + at, end);
 }
 
-/* The octets up to the "From " line behind the message at in->at, or to the
- * end; as far as the buffer reaches.  from: how many need not be looked at. */
-static int
-find_boundary(const struct input *in, size_t from, size_t *found)
+/* Bit n: octet n is a LF, and not the last octet.  The buffer has SLACK octets of
+ * room behind its end. */
+static uint64_t
+line_ends(const char *p, const char *end)
 {
-	const char *begin = in->buf + in->at, *end = in->buf + in->have, *p;
+	const unsigned char lf = '\n';
+	uint64_t bits;
 
-	for (p = begin + from; p < end &&
-	    (p = memmem(p, (size_t)(end - p), "\nFrom ", 6)) != NULL; p++) {
-		/* an empty line before it, and enough behind it to see */
-		if (end - p < 300 && !in->at_end)
-			return 0;
-		if (p > begin && (p[-1] == '\n' || (p[-1] == '\r' && p - begin > 1 &&
-		    p[-2] == '\n')) &&
-		    is_envelope(p + 1, end)) {
-			*found = (size_t)(p + 1 - begin);
-			return 1;
+	bits = octets_four(octets_at(p) == lf, octets_at(p + 16) == lf, octets_at(p + 32) == lf,
+	    octets_at(p + 48) == lf);
+	return end - p > 64 ? bits : bits & ((UINT64_C(1) << (end - p - 1)) - 1);
+}
+
+/* Is the "F" at p, where a line begins, that of an envelope behind an empty line? */
+static int
+is_next_message(const struct input *in, const char *begin, const char *p)
+{
+	const char *end = in->buf + in->have;
+
+	return end - p >= 5 && memcmp(p, "From ", 5) == 0 && p - begin > 1 &&
+	    (p[-2] == '\n' || (p[-2] == '\r' && p - begin > 2 && p[-3] == '\n')) &&
+	    is_envelope(p, end);
+}
+
+/*
+ * Goes on through the lines of the message at in->at as far as the buffer
+ * reaches, notes where they begin (lines.c), and stops at a "From "
+ * line behind an empty one.  1: at in->line.  0: not yet.
+ */
+static int
+find_boundary(struct input *in)
+{
+	const char *begin, *end, *p, *line;
+	struct line_note *notes = noted_lines.note;
+	size_t n = noted_lines.n;
+	unsigned kind, watch = LINE_C | (in->is_mbox ? LINE_F : 0);
+	uint64_t ends;
+	int found = 0, noting = in->noting;
+
+	if (in->at == in->have)
+		return 0;
+	begin = in->buf + in->at;
+	end = in->buf + in->have;
+	if (!in->begun) {
+		in->begun = 1;
+		if (noting)
+			n = line_note(notes, n, 0, line_kinds[(unsigned char)*begin] & ~(unsigned)LINE_ON);
+	}
+	for (p = begin + in->searched; p < end; p += 64) {
+		if (noting && n >= NOTED_LINES) {
+			noting = 0;
+			in->noting = 0;
+			in->noted = notes[n - 1].at;
+		}
+		for (ends = line_ends(p, end); ends != 0; ends &= ends - 1) {
+			line = p + __builtin_ctzll(ends) + 1;
+			kind = line_kinds[(unsigned char)*line];
+			if (kind & watch) {
+				if (end - line < 300 && !in->at_end)
+					goto stop;	/* too little to see */
+				if (kind == LINE_F && (found = is_next_message(in, begin, line)))
+					goto stop;
+				if (kind == LINE_C && end - line > 14 &&
+				    strncasecmp(line, "Content-Length", 14) == 0)
+					in->has_length = 1;
+			}
+			if (noting)
+				n = line_note(notes, n, (size_t)(line - begin), kind);
 		}
 	}
-	return 0;
+	line = end;
+stop:
+	/* a line that begins where the buffer ends, or that is too short, is looked at again */
+	in->line = (size_t)(line - begin);
+	in->searched = in->line - 1;
+	if (noting)
+		in->noted = found || in->at_end ? in->line : notes[n - 1].at;
+	noted_lines.n = n;
+	return found;
 }
 
 /* Leaves out what is behind a message that was cut at MESSAGE_MAX. */
-static enum deep_status
+static void
 skip_rest(struct input *in)
 {
-	size_t end;
 	int answer = 1;
 
 	in->cut = 0;
+	in->noting = 0;
 	in->at = in->have > 320 ? in->have - 320 : 0; /* a boundary may begin there */
 	for (;;) {
-		if (in->is_mbox && find_boundary(in, 0, &end)) {
-			in->at += end;
-			return DEEP_YES;
+		in->line = in->searched = 0;
+		in->begun = 0;
+		if (in->is_mbox && find_boundary(in)) {
+			in->at += in->line;
+			if (in->base + (int64_t)in->at >= in->from)
+				return;
+			continue;	/* the next one, then */
 		}
 		if (answer <= 0) { /* the last octets were looked at, too */
 			in->at = in->have;
-			return answer == 0 ? DEEP_NO : DEEP_BAD;
+			return;
 		}
 		if (in->have - in->at > 320)
 			in->at = in->have - 320;
@@ -335,47 +414,41 @@ without_empty_line(const char *text, size_t n)
 static enum deep_status
 next_of_file(struct input *in, struct message *message)
 {
-	size_t searched = 0, end = 0, skip = 0, stop = 0;
-	int found = 0, answer = 1;
+	size_t end, skip = 0, stop = 0;
+	int found, answer = 1;
 
 	memset(message, 0, sizeof(*message));
-	if (in->cut && skip_rest(in) == DEEP_BAD)
-		return DEEP_BAD;
-	while (!found) {
-		size_t here = in->have - in->at;
-
-		if (in->is_mbox && here > searched) {
-			found = find_boundary(in, searched, &end);
-			searched = here > 320 ? here - 320 : 0;
-		}
+	lines_forget();
+	if (in->cut)
+		skip_rest(in);
+	in->line = in->searched = in->noted = 0;
+	in->begun = in->has_length = 0;
+	in->noting = 1;
+	for (;;) {
+		found = find_boundary(in);
 		/* the envelope behind the longest message has to be seen */
-		if (found || answer <= 0 || here > (size_t)MESSAGE_MAX + BLOCK_SIZE)
+		if (found || answer <= 0 || in->have - in->at > (size_t)MESSAGE_MAX + BLOCK_SIZE)
 			break;
 		answer = fill(in);
-		if (answer < 0)
-			return DEEP_BAD;
-		if (!in->is_mbox)
-			searched = 0;
 	}
-	if (!found)
-		end = in->have - in->at;
-	if (end == 0)
-		return DEEP_NO;
+	end = found ? in->line : in->have - in->at;
+	if (end == 0) {
+		answer = in->broken;
+		in->broken = 0;
+		return answer ? DEEP_BAD : DEEP_NO;
+	}
 	message->file = in->path;
 	message->offset = in->base + (int64_t)in->at;
 	if (in->is_mbox)
 		skip = envelope_length(in->buf + in->at, end);
-	if (found) {
+	if (found && in->has_length) {
 		size_t announced = announced_end(in->buf + in->at + skip, end - skip);
 
 		/* a "From " line inside a body whose length is told */
 		if (announced > 0 && skip + announced > end && skip + announced <
 		    MESSAGE_MAX) {
-			while (in->have - in->at < skip + announced + 320 && (answer =
-			    fill(in)) > 0)
+			while (in->have - in->at < skip + announced + 320 && fill(in) > 0)
 				continue;
-			if (answer < 0)
-				return DEEP_BAD;
 			if (in->at + skip + announced <= in->have &&
 			    is_boundary(in, in->at + skip + announced)) {
 				stop = end = skip + announced;
@@ -398,28 +471,132 @@ next_of_file(struct input *in, struct message *message)
 		message->truncated = 1;
 		in->cut = !found;
 	}
+	lines_cover(message->text.p - skip, message->text, in->noted);
 	return DEEP_YES;
+}
+
+static void
+close_file(struct input *in)
+{
+	in->used = input_position(in);
+	stream_free(in->stream);
+	in->stream = NULL;
+	if (in->fd > STDIN_FILENO)
+		close(in->fd);
+	in->fd = -1;
 }
 
 static int
 open_next_file(struct input *in)
 {
-	if (in->fd != -1)
-		close(in->fd);
-	in->fd = -1;
+	close_file(in);
 	if (!in->is_folder || in->next_file == in->nfile)
 		return 0;
 	free(in->path);
 	in->path = in->file[in->next_file];
 	in->file[in->next_file++] = NULL;
-	in->started = in->is_mbox = in->only_cr = in->at_end = in->cut = 0;
+	in->started = in->is_mbox = in->only_cr = in->at_end = in->cut = in->broken = 0;
 	in->have = in->at = 0;
-	in->base = 0;
+	in->base = in->from = 0;
 	if ((in->fd = open(in->path, O_RDONLY | O_CLOEXEC)) == -1) {
 		warn("%s", visible(in->path));
 		return -1;
 	}
+	in->stream = stream_new(in->fd, in->path);
 	return 1;
+}
+
+int64_t
+input_tell(const struct input *in, const char **file)
+{
+	*file = in->path;
+	return in->base + (int64_t)in->at;
+}
+
+uint64_t
+input_position(const struct input *in)
+{
+	return in->used + (in->stream == NULL ? 0 : stream_position(in->stream));
+}
+
+/* So many octets on: 0, or -1: they are not there. */
+static int
+go_to(struct input *in, int64_t offset)
+{
+	char text[4096];
+	int64_t left = offset;
+	ssize_t n;
+
+	if (!stream_is_packed(in->stream)) {
+		if (stream_go_to(in->stream, offset) != 0)
+			return -1;
+	} else {
+		for (; left > 0; left -= n) {
+			n = stream_read(in->stream, text, left < (int64_t)sizeof(text) ?
+			    (size_t)left : sizeof(text));
+			if (n <= 0)
+				return -1;
+		}
+	}
+	in->base = offset;
+	return 0;
+}
+
+size_t
+input_find(const struct input *in, const char *file)
+{
+	size_t i = in->next_file;
+
+	/* the folder itself: none of its files was begun */
+	while (strcmp(file, in->path) != 0 && i < in->nfile && by_name(&in->file[i], &file) < 0)
+		i++;
+	return i;
+}
+
+int
+input_continue(struct input *in, const char *file, int64_t offset)
+{
+	if (in->is_folder) {
+		in->next_file = input_find(in, file);
+		/* a file that has gone meanwhile, read or not, was not the last one */
+		if (in->next_file == in->nfile || strcmp(in->file[in->next_file], file) != 0)
+			return 0;
+		if (open_next_file(in) <= 0)
+			return -1;
+	}
+	return offset > 0 ? go_to(in, offset) : 0;
+}
+
+struct input *
+input_slice(const char *path, int64_t from, int64_t to, int exact)
+{
+	struct input *in = input_open(path);
+
+	if (in == NULL)
+		return NULL;
+	in->to = to;
+	if (from == 0)
+		return in;
+	/* an empty line is two octets, or three, before the envelope */
+	in->base = exact ? from : from - 3;
+	if (in->stream == NULL || stream_go_to(in->stream, in->base) != 0) {
+		warn("%s", visible(path));
+		input_close(in);
+		return NULL;
+	}
+	if (!exact) {
+		in->started = in->is_mbox = in->cut = 1;
+		in->from = from;
+		skip_rest(in);
+	}
+	return in;
+}
+
+const char *const *
+input_files(const struct input *in, size_t *n)
+{
+	*n = in->nfile;
+	return in->is_folder ? (const char *const *)in->file : NULL;
 }
 
 enum deep_status
@@ -448,8 +625,8 @@ input_close(struct input *in)
 {
 	if (in == NULL)
 		return;
-	if (in->fd > STDIN_FILENO)
-		close(in->fd);
+	lines_forget();
+	close_file(in);
 	while (in->nfile > 0)
 		free(in->file[--in->nfile]);
 	free(in->file);

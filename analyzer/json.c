@@ -11,15 +11,20 @@
 #include <string.h>
 
 #include "analyzer.h"
+#include "octets.h"
 #include "utf8.h"
 
 static const char hex[] = "0123456789abcdef";
 
-/* What is written goes here first: a record has hundreds of short pieces. */
+#define SHEET_SIZE	(64 * 1024)
+#define SPARE		512	/* octets of constants between two values, at most */
+
+/* What is written goes here first: a record has hundreds of short pieces.
+ * Behind each value SPARE octets are free, so that constants need not ask. */
 struct sheet {
 	FILE	*out;
 	size_t	 n;
-	char	 text[64 * 1024];
+	char	 text[SHEET_SIZE + SPARE];
 };
 
 static void
@@ -29,25 +34,30 @@ flush(struct sheet *sheet)
 	sheet->n = 0;
 }
 
-static void
+/* Makes room for so many octets, if there can be. */
+static inline void
+room(struct sheet *sheet, size_t n)
+{
+	if (sheet->n + n > SHEET_SIZE)
+		flush(sheet);
+}
+
+static inline void
 put(struct sheet *sheet, const char *text, size_t n)
 {
-	if (n > sizeof(sheet->text) - sheet->n) {
-		flush(sheet);
-		if (n > sizeof(sheet->text)) {
-			fwrite(text, 1, n, sheet->out);
-			return;
-		}
+	room(sheet, n);
+	if (n > SHEET_SIZE) {
+		fwrite(text, 1, n, sheet->out);
+		return;
 	}
 	memcpy(sheet->text + sheet->n, text, n);
 	sheet->n += n;
+	room(sheet, 0);
 }
 
 /* A constant: its length is known to the compiler, which then copies words. */
 #define LITERAL(sheet, constant) \
 	do { \
-		if (sizeof(constant) > sizeof((sheet)->text) - (sheet)->n) \
-			flush(sheet); \
 		memcpy((sheet)->text + (sheet)->n, constant, sizeof(constant) - 1); \
 		(sheet)->n += sizeof(constant) - 1; \
 	} while (0)
@@ -66,6 +76,10 @@ integer(struct sheet *sheet, long long value)
 	unsigned long long rest = value < 0 ? 0ULL - (unsigned long long)value :
 	    (unsigned long long)value;
 
+	if (value >= 0 && value < 10) {		/* most are */
+		sheet->text[sheet->n++] = (char)('0' + value);
+		return;
+	}
 	do {
 		digits[--at] = (char)('0' + rest % 10);
 		rest /= 10;
@@ -75,13 +89,16 @@ integer(struct sheet *sheet, long long value)
 	put(sheet, digits + at, sizeof(digits) - at);
 }
 
-/* What stands in a string as it is: 0x20 to 0x7e without " \\ < > and &. */
-static int
-is_plain(unsigned char c)
+/* Bit n: octet n is none that stands in a string as it is, 0x20 to 0x7e without
+ * " \\ < > and &. */
+static inline uint32_t
+special(octets text)
 {
-	static const uint32_t plain[8] = { 0, 0xafffffbb, 0xefffffff, 0x7fffffff, 0, 0, 0, 0 };
+	const unsigned char blank = ' ', most = 0x7e - ' ', escape = '\\', quote = '"' ^ '&',
+	    ampersand = '&', less = '<' ^ '>', greater = '>';
 
-	return plain[c >> 5] >> (c & 31) & 1;
+	return octets_bits((text - blank > most) | (text == escape) |
+	    ((text | quote) == ampersand) | ((text | less) == greater));
 }
 
 /* \\u and four digits */
@@ -125,25 +142,67 @@ escaped(struct sheet *sheet, const char *p, size_t left)
 	return 1;
 }
 
+/* The rest of a string, with what is not special. */
+static void
+string_rest(struct sheet *sheet, const char *p, const char *end)
+{
+	uint32_t bits;
+	size_t n;
+	char *to;
+
+	while (p < end) {
+		n = (size_t)(end - p) < 16 ? (size_t)(end - p) : 16;
+		/* copied and looked at in one go */
+		to = sheet->text + sheet->n;
+		if (n < 16)
+			octets_copy(to, p, n);
+		else
+			memcpy(to, p, 16);
+		bits = special(octets_at(to)) & ((1U << n) - 1);
+		if (bits != 0)
+			n = (size_t)__builtin_ctz(bits);
+		sheet->n += n;
+		p += n;
+		if (bits != 0)
+			p += escaped(sheet, p, (size_t)(end - p));
+		room(sheet, 0);
+	}
+}
+
 static void
 string(struct sheet *sheet, struct deep_str text)
 {
-	size_t i = 0, plain;
+	char *to = sheet->text + sheet->n;
+	const char *p = text.p;
+	size_t n = text.n;
 
-	if (text.p == NULL) {
-		LITERAL(sheet, "null");
+	if (p == NULL) {
+		put(sheet, "null", 4);
 		return;
 	}
-	LITERAL(sheet, "\"");
-	while (i < text.n) {
-		for (plain = i; i < text.n && is_plain((unsigned char)text.p[i]); i++)
-			continue;
-		if (i > plain)
-			put(sheet, text.p + plain, i - plain);
-		if (i < text.n)
-			i += escaped(sheet, text.p + i, text.n - i);
+	*to++ = '"';
+	sheet->n++;
+	/* nearly all are short and plain, and done with that */
+	for (; n >= 16 && n < SPARE / 2; n -= 16, p += 16, to += 16) {
+		octets here = octets_at(p);
+
+		if (special(here) != 0)
+			break;
+		memcpy(to, &here, sizeof(here));
 	}
+	sheet->n = (size_t)(to - sheet->text);
+	if (n < 16) {
+		octets_copy(to, p, n);
+		if ((special(octets_at(to)) & ((1U << n) - 1)) == 0) {
+			to[n] = '"';
+			sheet->n += n + 1;
+			room(sheet, 0);
+			return;
+		}
+	}
+	string_rest(sheet, p, p + n);
 	LITERAL(sheet, "\"");
+	room(sheet, 0);
 }
 
 /* "key": with its comma before it, so that each line below is one member */
@@ -162,7 +221,7 @@ count(struct sheet *sheet, int known, long long value)
 	if (known)
 		integer(sheet, value);
 	else
-		LITERAL(sheet, "null");
+		put(sheet, "null", 4);
 }
 
 static void
@@ -178,14 +237,34 @@ quoted(struct sheet *sheet, const char *text)
 }
 
 static void
+two(char *at, unsigned value)
+{
+	at[0] = (char)('0' + value / 10);
+	at[1] = (char)('0' + value % 10);
+}
+
+/* As deep_date_emit() writes it; the hops of a message are mostly of one day. */
+static void
 date(struct sheet *sheet, int known, const struct deep_date *when)
 {
-	char text[32];
+	static int64_t day = INT64_MIN;		/* that text is of */
+	static char text[] = "\"yyyy-mm-ddThh:mm:ssZ\"";
+	int64_t of_day = known ? when->utc % 86400 : 0;
+	unsigned second = (unsigned)of_day;
 
-	if (known && deep_date_emit(text, sizeof(text), when) > 0)
-		quoted(sheet, text);
-	else
+	if (known && of_day >= 0 && when->utc / 86400 == day) {
+		two(text + 12, second / 3600);
+		two(text + 15, second / 60 % 60);
+		two(text + 18, second % 60);
+	} else if (known && deep_date_emit(text + 1, sizeof(text) - 1, when) ==
+	    (int)sizeof(text) - 3) {
+		text[sizeof(text) - 2] = '"';
+		day = of_day >= 0 ? when->utc / 86400 : INT64_MIN;
+	} else {
 		LITERAL(sheet, "null");
+		return;
+	}
+	put(sheet, text, sizeof(text) - 1);
 }
 
 /* [ "a", "b" ]: the names of the bits that are set. */
@@ -273,12 +352,100 @@ tls(struct sheet *sheet, const struct hop *hop)
 }
 
 static void
-hops(struct sheet *sheet, const struct path *path)
+write_judgement(struct sheet *sheet, const struct hop *hop)
 {
 	static const char *const evidences[] = {
 		NULL, "clause", "comment", "clause+comment", "with", "clause+with",
 		"comment+with", "clause+comment+with"
 	};
+
+	KEY(sheet, "verdict");
+	quoted(sheet, verdict_names[hop->verdict]);
+	KEY(sheet, "evidence");
+	quoted(sheet, evidences[hop->evidence & 7]);
+	KEY(sheet, "dialect");
+	quoted(sheet, hop->dialect);
+	KEY(sheet, "tls");
+	tls(sheet, hop);
+	KEY(sheet, "latches");
+	names(sheet, hop->latches, deep_latch_name);
+	KEY(sheet, "trusted");
+	truth(sheet, hop->has_trust, hop->trusted);
+	KEY(sheet, "flags");
+	names(sheet, hop->flags, flag_name);
+	LITERAL(sheet, "}");
+}
+
+/* All that a judgement is written from where no word of the field is in it. */
+struct judged {
+	const char		*dialect;
+	const struct deep_suite	*suite;
+	const struct deep_group	*group;
+	uint32_t		 flags, latches;
+	int32_t			 version, bits;
+	uint8_t			 client, verdict, evidence, is_tls, has_trust, trusted, zero[2];
+};
+#define WRITTEN		512		/* judgements that are kept */
+#define WRITTEN_MAX	440		/* octets of one */
+
+/*
+ * Half of the text of a hop is one of a few hundred judgements: what was
+ * written for the last hop of the same is copied.
+ */
+static void
+judgement(struct sheet *sheet, const struct hop *hop)
+{
+	static struct written {
+		struct judged	of;
+		size_t		n;		/* 0: nothing */
+		char		text[WRITTEN_MAX];
+	} all[WRITTEN];
+	struct written *here;
+	struct judged of;
+	uint64_t sum;
+	size_t from;
+
+	if ((hop->suite == NULL && hop->suite_text.p != NULL) ||
+	    (hop->group == NULL && hop->group_text.p != NULL)) {
+		write_judgement(sheet, hop);
+		return;
+	}
+	memset(&of, 0, sizeof(of));
+	of.dialect = hop->dialect;
+	of.suite = hop->suite;
+	of.group = hop->group;
+	of.flags = hop->flags;
+	of.latches = hop->latches;
+	of.version = hop->version;
+	of.bits = hop->bits;
+	of.client = (uint8_t)hop->client;
+	of.verdict = (uint8_t)hop->verdict;
+	of.evidence = (uint8_t)hop->evidence;
+	of.is_tls = hop->is_tls;
+	of.has_trust = hop->has_trust;
+	of.trusted = hop->trusted;
+	sum = (uint64_t)(uintptr_t)of.dialect * 3 + (uint64_t)(uintptr_t)of.suite * 5 +
+	    (uint64_t)(uintptr_t)of.group * 7 + of.flags * UINT64_C(11) + of.client * 13u +
+	    of.verdict * 17u + of.evidence * 19u + (unsigned)of.bits * 23u + of.trusted;
+	here = &all[(sum * UINT64_C(0x9e3779b97f4a7c15)) >> 55];
+	if (here->n == 0 || memcmp(&here->of, &of, sizeof(of)) != 0) {
+		room(sheet, 4 * WRITTEN_MAX);
+		from = sheet->n;
+		write_judgement(sheet, hop);
+		here->n = 0;
+		if (sheet->n <= from || sheet->n - from > sizeof(here->text))
+			return;
+		here->of = of;
+		here->n = sheet->n - from;
+		memcpy(here->text, sheet->text + from, here->n);
+		return;
+	}
+	put(sheet, here->text, here->n);
+}
+
+static void
+hops(struct sheet *sheet, const struct path *path)
+{
 	size_t i;
 
 	LITERAL(sheet, "[");
@@ -300,21 +467,7 @@ hops(struct sheet *sheet, const struct path *path)
 		date(sheet, hop->has_date, &hop->date);
 		KEY(sheet, "delay_s");
 		count(sheet, hop->has_delay, hop->delay);
-		KEY(sheet, "verdict");
-		quoted(sheet, verdict_names[hop->verdict]);
-		KEY(sheet, "evidence");
-		quoted(sheet, evidences[hop->evidence & 7]);
-		KEY(sheet, "dialect");
-		quoted(sheet, hop->dialect);
-		KEY(sheet, "tls");
-		tls(sheet, hop);
-		KEY(sheet, "latches");
-		names(sheet, hop->latches, deep_latch_name);
-		KEY(sheet, "trusted");
-		truth(sheet, hop->has_trust, hop->trusted);
-		KEY(sheet, "flags");
-		names(sheet, hop->flags, flag_name);
-		LITERAL(sheet, "}");
+		judgement(sheet, hop);
 	}
 	LITERAL(sheet, "]");
 }
@@ -350,6 +503,55 @@ report(struct sheet *sheet, const struct dsn *dsn)
 		LITERAL(sheet, "}");
 	}
 	LITERAL(sheet, "]}");
+}
+
+/* With --authserv-id only. */
+static void
+auth(struct sheet *sheet, const struct auth *results)
+{
+	size_t i, k;
+
+	KEY(sheet, "auth");
+	LITERAL(sheet, "[");
+	for (i = 0; i < results->nresult; i++) {
+		const struct auth_result *result = &results->result[i];
+
+		if (i > 0)
+			LITERAL(sheet, ",");
+		FIRST(sheet, "method");
+		string(sheet, result->method);
+		MEMBER(sheet, "result", result->result);
+		MEMBER(sheet, "reason", result->reason);
+		KEY(sheet, "properties");
+		LITERAL(sheet, "[");
+		for (k = 0; k < result->nproperty; k++) {
+			if (k > 0)
+				LITERAL(sheet, ",");
+			FIRST(sheet, "name");
+			string(sheet, result->property[k].name);
+			MEMBER(sheet, "value", result->property[k].value);
+			LITERAL(sheet, "}");
+		}
+		LITERAL(sheet, "]}");
+	}
+	LITERAL(sheet, "]");
+}
+
+/* With --mine only, and of reports. */
+static void
+probe(struct sheet *sheet, const struct analysis *a)
+{
+	struct deep_date sent;
+
+	KEY(sheet, "probe");
+	FIRST(sheet, "state");
+	quoted(sheet, mine_names[a->mine]);
+	memset(&sent, 0, sizeof(sent));
+	sent.utc = a->probe != NULL ? a->probe->sent : 0;
+	KEY(sheet, "sent");
+	date(sheet, a->probe != NULL, &sent);
+	MEMBER(sheet, "to", deep_str(a->probe != NULL ? a->probe->to : NULL));
+	LITERAL(sheet, "}");
 }
 
 static void
@@ -393,8 +595,13 @@ show(FILE *out, const struct analysis *a)
 	LITERAL(&sheet, "]");
 	KEY(&sheet, "latches");
 	names(&sheet, a->path.latches, deep_latch_name);
-	LITERAL(&sheet, "}}\n");
+	LITERAL(&sheet, "}");
+	if (a->has_auth)
+		auth(&sheet, &a->auth);
+	if (a->mine != MINE_NOT_LOOKED_AT)
+		probe(&sheet, a);
+	LITERAL(&sheet, "}\n");
 	flush(&sheet);
 }
 
-const struct output output_json = { "json", show };
+const struct output output_json = { .name = "json", .show = show };

@@ -11,8 +11,8 @@
  *	delimiter    = "--" boundary *LWSP CRLF		; at the start of a line
  *	close-delimiter = "--" boundary "--" *LWSP CRLF
  *
- * One cursor goes through the message, line by line with memchr(3), and holds
- * each line against the boundaries of all open multiparts, so an inner one
+ * One cursor goes through the message, from dash to dash (lines.c), and holds
+ * each such line against the boundaries of all open multiparts, so an inner one
  * that is never closed ends where the outer one goes on, and the time is
  * linear in the length of the message, MIME_DEPTH_MAX being the factor at worst.
  * Never recurses, never allocates but in part_decode(), never decodes a
@@ -35,15 +35,6 @@ static int
 is_space(char c)
 {
 	return is_blank(c) || c == '\r' || c == '\n';
-}
-
-/* Behind the LF of the line at p. */
-const char *
-line_end(const char *p, const char *end)
-{
-	const char *nl = memchr(p, '\n', (size_t)(end - p));
-
-	return nl == NULL ? end : nl + 1;
 }
 
 /* If a delimiter stands at p, the level it belongs to, else -1. */
@@ -86,8 +77,8 @@ edge_find(const struct mime *m, const char *p, const char *end)
 	const char *after;
 	int closing;
 
-	for (; p < end; p = line_end(p, end))
-		if (*p == '-' && edge_at(m, p, end, &closing, &after) >= 0)
+	for (; (p = line_next(p, end, LINE_DASH)) < end; p = line_end(p, end))
+		if (edge_at(m, p, end, &closing, &after) >= 0)
 			return p;
 	return end;
 }
@@ -122,6 +113,8 @@ header_end(const struct mime *m, const char *p, const char *end, int message,
 
 	header->p = p;
 	for (stop = p; p < end; stop = p = line_end(p, end)) {
+		if (message && (stop = p = line_next(p, end, LINE_EMPTY | LINE_DASH)) == end)
+			break;
 		if (*p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n')) {
 			p = line_end(p, end);
 			break;
@@ -236,7 +229,7 @@ boundary(struct deep_str content, char edge[BOUNDARY_MAX + 1])
 		int extended = name.n > 0 && name.p[name.n - 1] == '*';
 		struct deep_str stem = { name.p, name.n - (size_t)extended };
 
-		if (deep_is(stem, "boundary")) {
+		if (IS(stem, "boundary")) {
 			n = append(edge, BOUNDARY_MAX, 0, value);
 			break;
 		}
@@ -281,7 +274,7 @@ begins(struct deep_str s, const char *with)
 {
 	struct deep_str front = { s.p, strlen(with) };
 
-	return s.n >= front.n && deep_is(front, with);
+	return s.n >= front.n && is_word(front, with, front.n);
 }
 
 void
@@ -376,16 +369,10 @@ mime_next(struct mime *m, struct part *part, struct deep_fault *fault)
 		part->header = header;
 		part->type.p = content.p = NULL;
 		part->type.n = content.n = part->encoding.n = 0;
-		while (header.n > 0) {
-			answer = deep_field_next(&header, &field, NULL);
-			if (answer != DEEP_YES && answer != DEEP_LIMIT)
-				continue;
-			if (field.name.n < 12 || (*field.name.p | 0x20) != 'c')
-				continue;
-			if (content.p == NULL && field.name.n == 12 && deep_is(field.name, "Content-Type"))
+		while (field_of(&header, LINE_C, &field) != DEEP_NO) {
+			if (content.p == NULL && IS(field.name, "Content-Type"))
 				content = field.value;
-			else if (part->encoding.n == 0 && field.name.n == 25 &&
-			    deep_is(field.name, "Content-Transfer-Encoding"))
+			else if (part->encoding.n == 0 && IS(field.name, "Content-Transfer-Encoding"))
 				part->encoding = first_word(field.value);
 		}
 		if (content.p != NULL)
@@ -407,7 +394,7 @@ mime_next(struct mime *m, struct part *part, struct deep_fault *fault)
 		if (level->nedge == 0 || level->nedge > BOUNDARY_MAX)
 			break;
 		level->edge[level->nedge] = '\0';
-		level->digest = deep_is(part->type, "multipart/digest") != 0;
+		level->digest = IS(part->type, "multipart/digest") != 0;
 		m->depth++;
 	}
 
@@ -436,8 +423,7 @@ mime_next(struct mime *m, struct part *part, struct deep_fault *fault)
 	}
 	part->body.p = p;
 	part->body.n = (size_t)(edge - p);
-	if (deep_is(part->type, "message/rfc822") ||
-	    deep_is(part->type, "message/global")) {
+	if (IS(part->type, "message/rfc822") || IS(part->type, "message/global")) {
 		m->inside.p = p;
 		m->inside.n = (size_t)(end - p);
 	}

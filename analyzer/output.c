@@ -12,7 +12,9 @@
 #include "analyzer.h"
 #include "utf8.h"
 
-static const struct output *const outputs[] = { &output_text, &output_json };
+static const struct output *const outputs[] = {
+	&output_text, &output_json, &output_html, &output_csv, &output_dot, &output_mermaid
+};
 
 const struct output *
 output_find(const char *name)
@@ -24,6 +26,21 @@ output_find(const char *name)
 			return outputs[i];
 	}
 	return NULL;
+}
+
+const char *
+output_names(void)
+{
+	static char names[128];
+	size_t i;
+
+	*names = '\0';
+	for (i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		if (i > 0)
+			strlcat(names, ", ", sizeof(names));
+		strlcat(names, outputs[i]->name, sizeof(names));
+	}
+	return names;
 }
 
 size_t

@@ -229,11 +229,10 @@ path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
 	path->complete = 1;
 	if (rest.n > HEADER_MAX)
 		rest.n = HEADER_MAX;
-	while ((answer = deep_field_next(&rest, &field, NULL)) != DEEP_NO) {
-		if (field.name.n == strlen("Message-ID") && path->message_id.p == NULL &&
-		    deep_is(field.name, "Message-ID"))
+	while ((answer = field_of(&rest, LINE_R | LINE_M, &field)) != DEEP_NO) {
+		if (path->message_id.p == NULL && IS(field.name, "Message-ID"))
 			path->message_id = flat(field.value, arena);
-		if (field.name.n != strlen("Received") || !deep_is(field.name, "Received"))
+		if (!IS(field.name, "Received"))
 			continue;
 		if (n == RECEIVED_MAX) {
 			path_lacks(path, "received-limit");

@@ -67,31 +67,40 @@ take(struct cursor *c, char what)
 	return 0;
 }
 
-/* The row of a table of three-letter names, 0 to rows - 1; letters may follow
- * in a name written out. */
+/* Names of three letters, each where its hash is, its number above the letters. */
+#define THREE(a, b, c)	((uint32_t)(unsigned char)(a) << 16 | \
+			    (uint32_t)(unsigned char)(b) << 8 | (unsigned char)(c))
+#define NAME(a, b, c, number) ((uint32_t)(number) << 24 | THREE(a, b, c))
+static const uint32_t months[16] = {
+	[2] = NAME('j', 'a', 'n', 0), [10] = NAME('f', 'e', 'b', 1), [1] = NAME('m', 'a', 'r', 2),
+	[12] = NAME('a', 'p', 'r', 3), [7] = NAME('m', 'a', 'y', 4), [4] = NAME('j', 'u', 'n', 5),
+	[3] = NAME('j', 'u', 'l', 6), [14] = NAME('a', 'u', 'g', 7), [11] = NAME('s', 'e', 'p', 8),
+	[0] = NAME('o', 'c', 't', 9), [13] = NAME('n', 'o', 'v', 10), [9] = NAME('d', 'e', 'c', 11)
+};
+static const uint32_t days[16] = {
+	[13] = NAME('m', 'o', 'n', 0), [5] = NAME('t', 'u', 'e', 1), [3] = NAME('w', 'e', 'd', 2),
+	[10] = NAME('t', 'h', 'u', 3), [11] = NAME('f', 'r', 'i', 4), [8] = NAME('s', 'a', 't', 5),
+	[4] = NAME('s', 'u', 'n', 6)
+};
+
+/* The number of a name in a table, 0 for the first; -1: there is no such name.
+ * Letters may follow in a name written out. */
 static int
-name(struct cursor *c, const char *table, int rows)
+name(struct cursor *c, const uint32_t table[16])
 {
-	int row;
+	uint32_t letters, row;
 
 	if (c->end - c->p < 3)
 		return -1;
-	for (row = 0; row < rows; row++) {
-		const char *t = table + row * 3;
-
-		if (deep_lower(c->p[0]) == t[0] && deep_lower(c->p[1]) == t[1] &&
-		    deep_lower(c->p[2]) == t[2]) {
-			c->p += 3;
-			while (c->p < c->end && deep_alpha(*c->p))
-				c->p++;
-			return row;
-		}
-	}
-	return -1;
+	letters = THREE(c->p[0], c->p[1], c->p[2]) | 0x202020;	/* the table has only letters */
+	row = table[(letters * UINT32_C(0x0f5b8e2d)) >> 28];
+	if ((row & 0xffffff) != letters)
+		return -1;
+	c->p += 3;
+	while (c->p < c->end && deep_alpha(*c->p))
+		c->p++;
+	return (int)(row >> 24);
 }
-
-static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-static const char days[] = "montuewedthufrisatsun";
 
 static int
 time_of_day(struct cursor *c, int *seconds, int32_t *nsec)
@@ -192,21 +201,89 @@ days_in(int year, int month)
 	return length[month] + leap;
 }
 
+/* Two digits; *bad: one of them is none. */
+static inline int
+two_digits(const char *p, unsigned *bad)
+{
+	unsigned ten = (unsigned)p[0] - '0', one = (unsigned)p[1] - '0';
+
+	*bad |= (unsigned)(ten > 9) | (unsigned)(one > 9);
+	return (int)(ten * 10 + one);
+}
+
+/*
+ * The one form in ten that nearly all dates have, in one look:
+ *
+ *	Mon, 2 Nov 2026 10:00:00 +0000		; day of one or two digits
+ *
+ * Answers its octets; 0: something is otherwise, and the long way will see.
+ */
+static size_t
+usual(const char *p, size_t n, struct deep_date *date)
+{
+	struct cursor c = { p, p + 3 };
+	int day, month, year, h, m, s, century, zone_h, zone_m;
+	const char *start = p;
+	unsigned bad = 0;
+
+	if (n < 30 || p[3] != ',' || p[4] != ' ' || name(&c, days) < 0)
+		return 0;
+	p += 5;
+	if (!deep_digit(*p))
+		return 0;
+	day = *p++ - '0';
+	if (deep_digit(*p))
+		day = day * 10 + *p++ - '0';
+	c.p = p + 1;
+	c.end = p + 4;
+	if (n - (size_t)(p - start) < 24 || p[0] != ' ' || p[4] != ' ' || p[9] != ' ' ||
+	    p[12] != ':' || p[15] != ':' || p[18] != ' ' || (p[19] != '+' && p[19] != '-') ||
+	    (month = name(&c, months)) < 0)
+		return 0;
+	century = two_digits(p + 5, &bad);
+	year = two_digits(p + 7, &bad);
+	h = two_digits(p + 10, &bad);
+	m = two_digits(p + 13, &bad);
+	s = two_digits(p + 16, &bad);
+	zone_h = two_digits(p + 20, &bad);
+	zone_m = two_digits(p + 22, &bad);
+	if (bad || century < 19 || h > 23 ||
+	    m > 59 || s > 60 || zone_h > 23 || zone_m > 59)
+		return 0;
+	p += 24;
+	if (p < start + n && deep_digit(*p))
+		return 0;
+	year += century * 100;
+	if (day < 1 || day > days_in(year, month))
+		return 0;
+	date->zone = (int16_t)((p[-5] == '+' ? 1 : -1) * (zone_h * 60 + zone_m));
+	date->zone_known = p[-5] == '+' || date->zone != 0;
+	date->utc = days_since_epoch(year, month, day) * 86400 + h * 3600 + m * 60 + s -
+	    date->zone * 60;
+	return (size_t)(p - start);
+}
+
 enum deep_status
 deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault *fault)
 {
 	struct cursor c = { rest->p, rest->p };
 	const char *begin;
 	int year = -1, month = -1, day = -1, seconds = 0, digits;
+	size_t read;
 
 	memset(date, 0, sizeof(*date));
 	if (rest->p == NULL)
 		return DEEP_NO;
 	c.end = rest->p + rest->n;
-	skip(&c);
+	if (c.p < c.end && !deep_alpha(*c.p))
+		skip(&c);
 	if (c.p == c.end)
 		return DEEP_NO;
-	if (name(&c, days, 7) >= 0)
+	if ((read = usual(c.p, (size_t)(c.end - c.p), date)) > 0) {
+		c.p += read;
+		goto done;
+	}
+	if (name(&c, days) >= 0)
 		skip(&c);
 	take(&c, ',');
 	skip(&c);
@@ -220,7 +297,7 @@ deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault 
 		if (!time_of_day(&c, &seconds, &date->nsec))
 			goto bad;
 		zone(&c, date);
-	} else if ((month = name(&c, months, 12)) >= 0) {			/* ctime */
+	} else if ((month = name(&c, months)) >= 0) {			/* ctime */
 		skip(&c);
 		if ((day = number(&c, 1, 2)) < 0 || !time_of_day(&c, &seconds, &date->nsec))
 			goto bad;
@@ -235,7 +312,7 @@ deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault 
 			goto bad;
 		skip(&c);
 		take(&c, '-');
-		if ((month = name(&c, months, 12)) < 0)
+		if ((month = name(&c, months)) < 0)
 			goto bad;
 		skip(&c);
 		take(&c, '-');
@@ -254,6 +331,7 @@ deep_date_next(struct deep_str *rest, struct deep_date *date, struct deep_fault 
 	if (month < 0 || month > 11 || year < 1900 || day < 1 || day > days_in(year, month))
 		goto bad;
 	date->utc = days_since_epoch(year, month, day) * 86400 + seconds - date->zone * 60;
+done:
 	rest->n = (size_t)(c.end - c.p);
 	rest->p = c.p;
 	return DEEP_YES;
@@ -273,39 +351,37 @@ digits(char *at, int two)
 int
 deep_date_emit(char *buf, size_t size, const struct deep_date *date)
 {
-	int64_t days_left = date->utc / 86400, second = date->utc % 86400;
+	int64_t day = date->utc / 86400, second = date->utc % 86400;
 	char text[] = "yyyy-mm-ddThh:mm:ssZ";
-	int year = 1970, month = 0, n = (int)sizeof(text) - 1;
+	int year, month, n = (int)sizeof(text) - 1, left, of_day;
 
 	if (second < 0) {
 		second += 86400;
-		days_left--;
+		day--;
 	}
 	if (size > 0)
 		buf[0] = '\0';
-	if (days_left < -365 * 366 || days_left > 366 * 10000)
-		return -1;		/* far out, and more than an int holds */
-	year += (int)(days_left / 366);		/* never too late, then one by one */
-	if (days_left < 0)
-		year--;
-	if (year < 1800 || year > 9999)
+	if (day < days_since_epoch(1800, 0, 1) || day >= days_since_epoch(10000, 0, 1))
 		return -1;
-	while (days_since_epoch(year + 1, 0, 1) <= days_left)
+	/* 400 years have 146097 days: the guess is at most a year off */
+	year = 1970 + (int)((day * 400) / 146097) - (day < 0);
+	while (days_since_epoch(year + 1, 0, 1) <= day)
 		year++;
-	while (days_since_epoch(year, 0, 1) > days_left)
+	while (days_since_epoch(year, 0, 1) > day)
 		year--;
-	days_left -= days_since_epoch(year, 0, 1);
-	while (days_left >= days_in(year, month))
-		days_left -= days_in(year, month++);
-	if (year > 9999)
-		return -1;
+	left = (int)(day - days_since_epoch(year, 0, 1));
+	month = left / 31;		/* likewise */
+	while (month < 11 && days_since_epoch(year, month + 1, 1) <= day)
+		month++;
+	left = (int)(day - days_since_epoch(year, month, 1));
+	of_day = (int)second;
 	digits(text, year / 100);
 	digits(text + 2, year % 100);
 	digits(text + 5, month + 1);
-	digits(text + 8, (int)days_left + 1);
-	digits(text + 11, (int)(second / 3600));
-	digits(text + 14, (int)(second / 60 % 60));
-	digits(text + 17, (int)(second % 60));
+	digits(text + 8, left + 1);
+	digits(text + 11, of_day / 3600);
+	digits(text + 14, of_day / 60 % 60);
+	digits(text + 17, of_day % 60);
 	if ((size_t)n < size)
 		memcpy(buf, text, (size_t)n + 1);
 	return n;

@@ -5,7 +5,8 @@
  * deep.h - libdeep: what a mail server or an analyzer may ask of it.
  * The manual is deep(3).
  *
- * Nothing here prints, logs, exits, allocates or keeps state.  A struct
+ * Nothing here prints, logs or exits, and nothing allocates or keeps state but
+ * where an object (struct deep_config, struct deep_store) says so.  A struct
  * deep_str points into the caller's text and lives as long as that text does;
  * no function reads at or behind its end, and none needs a NUL there.
  *
@@ -43,7 +44,11 @@ enum deep_status {		/* the one answer of everything that may fail */
 	DEEP_YES,		/* found: the result is filled */
 	DEEP_NO,		/* well formed, but not there, or at the end */
 	DEEP_BAD,		/* breaks the grammar: struct deep_fault says where */
-	DEEP_LIMIT		/* longer, deeper or more than a limit above */
+	DEEP_LIMIT,		/* longer, deeper or more than a limit above */
+	/* Memory, a file, or a store that cannot be read: the object's error text says
+	 * what and what to do.  Answer it with "defer and alarm", never with "nothing is
+	 * known". */
+	DEEP_FAIL
 };
 
 struct deep_str {		/* bytes, not a C string; p is NULL where nothing is there */
@@ -100,6 +105,9 @@ struct deep_field {
  * DEEP_FIELD_MAX octets.  After BAD and LIMIT *rest is at the next field. */
 enum deep_status deep_field_next(struct deep_str *rest, struct deep_field *,
 	    struct deep_fault *);
+/* The same of a field that is given whole, from its name to the end of its last
+ * line: for who knows already where that is.  Not empty; never NO. */
+enum deep_status deep_field_read(struct deep_str whole, struct deep_field *, struct deep_fault *);
 /* The value without its folds: each line end that white space follows is
  * removed (RFC 5322 2.2.3), any other one becomes a space. */
 int	deep_unfold(char *buf, size_t size, struct deep_str value);
@@ -296,9 +304,15 @@ struct deep_session {			/* facts, however the server learnt them */
 	int			 version;	/* DEEP_TLS1_2 ...; 0: no TLS */
 	const struct deep_suite	*suite;		/* NULL: unknown, nothing is concluded from it */
 	unsigned		 chain_ok : 1;	/* certificate chain verified (RFC 5280) */
-	unsigned		 name_ok : 1;	/* and its name (RFC 7817, RFC 9525) */
+	unsigned		 name_ok : 1;	/* and its name: that of the domain (RFC 7817, RFC 9525) */
+	unsigned		 host_ok : 1;	/* or that of the MX host ... */
+	unsigned		 host_safe : 1;	/* ... which came by DNSSEC or MTA-STS (RFC 7672 1.3.2) */
+	unsigned		 verified : 1;	/* the server said "verified": chain_ok and host_ok, or a
+						 * match of TLSA, it does not tell which */
 	unsigned		 dane_ok : 1;	/* matched a usable TLSA record (RFC 7672) */
+	unsigned		 no_tlsa : 1;	/* DNSSEC proved that there is no TLSA record */
 	unsigned		 resumed : 1;	/* a session of TLS 1.2 or lower was resumed */
+	unsigned		 like : 1;	/* suite stands for those that differ in the signature only */
 	unsigned		 strict : 1;	/* the letter of 2013: RC4 with 128 bits is strong */
 };
 deep_latches deep_latches_satisfied(const struct deep_session *);
@@ -321,6 +335,41 @@ int	deep_latches_emit(char *buf, size_t size, deep_latches,
 /* session.c: the facts of a connection of OpenSSL, after its handshake. */
 struct ssl_st;				/* OpenSSL's SSL */
 void	deep_session_ssl(struct deep_session *, struct ssl_st *);
+/* Out of an MTA's words, "version:suite:bits":
+ *	"TLS1.3:ECDHE_X25519__RSA_PSS_RSAE_SHA256__AES_256_GCM:256"	GnuTLS in Exim
+ *	"TLS1.2:AES128-GCM-SHA256:128"					OpenSSL in Exim
+ *	"TLSv1.3:TLS_AES_256_GCM_SHA384:256"				OpenSMTPD
+ * Sets version, suite, like and resumed; all else is 0.  Empty: clear text, version
+ * 0.  BAD: not of this form, and the session is as for clear text.  *group may be
+ * NULL, and becomes the group that the words name, else NULL. */
+enum deep_status deep_session_words(struct deep_session *, struct deep_str words,
+	    const struct deep_group **group);
+
+/*
+ * dsngroup.c: the fields of one recipient in a delivery status (RFC 3464 2.3).
+ * A group is the text from its first field to the empty line behind it.
+ */
+struct deep_dsngroup {			/* values as they stand; p NULL: not there */
+	struct deep_str	final, original, action, status, diagnostic, latches;
+};
+/* YES: it has a final recipient and an action.  NO: it is no such group; what
+ * is there is filled.  The fault, if any, is the last line that is no field. */
+enum deep_status deep_dsngroup_read(struct deep_dsngroup *, struct deep_str text,
+	    struct deep_fault *);
+/* The address out of "rfc822; user@example.org" or "utf-8; ...", the escapes of
+ * RFC 6533 undone.  -1: another type, or none. */
+int	deep_dsngroup_address(char *buf, size_t size, struct deep_str value);
+struct deep_dsngroup_change {		/* NULL, DEEP_LATCH_NONE: as it stands */
+	const char	*action;	/* "failed" ... */
+	const char	*status;	/* "4.7.10" */
+	const char	*diagnostic;	/* "smtp; 451 4.7.10 ..."; in place of one, or new */
+	deep_latches	 latches;	/* SMTP-Security-Latch, added */
+};
+/* The group with these changes, all else octet by octet.  One that has the
+ * SMTP-Security-Latch field is copied.  A value that its grammar has no place
+ * for is refused, and a group over DEEP_FIELD_MAX. */
+int	deep_dsngroup_emit(char *buf, size_t size, struct deep_str group,
+	    const struct deep_dsngroup_change *);
 
 /*
  * domain.c: the one form of a domain that is used as a key.
@@ -329,6 +378,282 @@ void	deep_session_ssl(struct deep_session *, struct ssl_st *);
  * label, an IP address or [literal], and what passes DEEP_DOMAIN_MAX or
  * DEEP_LABEL_MAX. */
 int	deep_domain_key(char *buf, size_t size, struct deep_str name);
+
+/*
+ * config.c: deep.conf(5), the one configuration of all modules and tools.
+ */
+struct deep_config;
+struct deep_config *deep_config_new(void);	/* all defaults; NULL: no memory */
+/* file NULL: sysconfdir/deep.conf; then NO where it is not there, and the
+ * defaults hold.  YES: read.  BAD: unknown key, bad value, bad syntax; FAIL: cannot
+ * be read.  After BAD and FAIL the object is as before: a running server keeps the
+ * last good configuration. */
+enum deep_status deep_config_read(struct deep_config *, const char *file);
+const char *deep_config_error(const struct deep_config *);	/* one line; never NULL */
+/* A section with a title is "domain example.org".  Of a switch 1 or 0, of a choice
+ * its place, of a list its words; -1: not set and without default, or no number. */
+int64_t	deep_config_number(const struct deep_config *, const char *section, const char *key);
+/* Never NULL; lives until the object is freed or read successfully again. */
+const char *deep_config_text(const struct deep_config *, const char *section, const char *key);
+void	deep_config_free(struct deep_config *);	/* NULL is fine */
+
+/*
+ * policy.c: what a name has proved, and what follows from it for a session.
+ */
+#define DEEP_LATCHES	8		/* rows of latches.in */
+#define DEEP_HOST_MAX	32		/* MX hosts kept for a name; the one longest not seen goes first */
+#define DEEP_OTHER_MAX	8		/* latch ids without a row that are kept for a name */
+#define DEEP_RETENTION_MIN (62 * 86400)	/* seconds: the two longest months (draft 3.1) */
+
+enum deep_service {
+	DEEP_RELAY, DEEP_SUBMISSION, DEEP_ACCESS,
+	DEEP_INBOUND			/* ours: what a domain that sends to us used */
+};
+const char *deep_service_name(enum deep_service);	/* "relay"; NULL: no such one */
+int	deep_service_find(struct deep_str);		/* -1: none */
+struct deep_key {
+	char			name[DEEP_DOMAIN_MAX + 1];
+	enum deep_service	service;
+};
+/* Of a domain, or of an address (what stands behind its last "@").  NO: an
+ * address literal or empty, which is never keyed.  BAD: no domain. */
+enum deep_status deep_key(struct deep_key *, enum deep_service,
+	    struct deep_str domain_or_address);
+/* Of a configured host (smarthost, back end of a proxy): the name of the [group]
+ * that lists it, else its own (draft 5.7). */
+enum deep_status deep_key_host(struct deep_key *, enum deep_service,
+	    const struct deep_config *, struct deep_str host);
+
+enum deep_mode { DEEP_OFF, DEEP_OBSERVE, DEEP_WARN, DEEP_ENFORCE };
+#define DEEP_BYPASS_TLS_REQUIRED_NO 1u	/* RFC 8689 3 */
+#define DEEP_BYPASS_TLSRPT	2u	/* RFC 8460 3 */
+#define DEEP_BYPASS_EXEMPT	4u	/* by deep.conf, or by the administrator in the store */
+#define DEEP_STATUS_MAX		9	/* octets in "5.777.999" */
+struct deep_policy {			/* what deep.conf says for one name; plain data */
+	enum deep_mode	mode[DEEP_LATCHES];	/* by row of latches.in */
+	uint32_t	confirm;	/* confirmations ... */
+	int64_t		confirm_over;	/* ... over this many seconds, until a latch is enforced */
+	int64_t		retention;	/* seconds since the last confirmation */
+	unsigned	honoured;	/* DEEP_BYPASS_* that are honoured */
+	unsigned	at_handshake : 1;	/* set at the handshake; 0: after 2xx to end of data */
+	unsigned	strict : 1;	/* the letter of 2013 */
+	unsigned	exempt : 1;	/* the name is in the list of exempt ones */
+	char		status[DEEP_STATUS_MAX + 1];	/* "4.7.10" */
+};
+/* Either pointer may be NULL: the defaults, of no name. */
+void	deep_policy_of(struct deep_policy *, const struct deep_config *, const char *name);
+
+struct deep_held {			/* one latch of a name; seconds since 1970, 0: never */
+	int64_t		first, confirmed;	/* first set; last confirmed */
+	int64_t		window;			/* start of the present probation */
+	int64_t		enforced;		/* since when probation is over: until reset or expiry */
+	int64_t		contradicted;		/* last seen missing */
+	uint32_t	confirmations, contradictions;
+	uint32_t	in_window;		/* confirmations since window */
+};
+struct deep_seen {			/* an MX host of the name */
+	char		name[DEEP_DOMAIN_MAX + 1];
+	deep_latches	satisfied;		/* by its last session */
+	int64_t		first, last;
+	uint32_t	sessions;
+};
+enum deep_reference { DEEP_BY_NONE, DEEP_BY_DOMAIN, DEEP_BY_HOST };	/* NONE: not known */
+struct deep_record {			/* what is known of a key; zeroed: nothing */
+	struct deep_held latch[DEEP_LATCHES];	/* first 0: not held */
+	struct {
+		char		 id[DEEP_LATCH_MAX + 1];
+		struct deep_held held;
+	}		 other[DEEP_OTHER_MAX];	/* kept and shown, never enforced */
+	size_t		 nother;
+	int64_t		 exempt;		/* since when; 0: is not */
+	int64_t		 clock;			/* the store's clock, which ages are counted by */
+	enum deep_reference cert_by;		/* whose name made tls-cert when it was last shown ... */
+	char		 cert_host[DEEP_DOMAIN_MAX + 1];	/* ... and of HOST, which MX host */
+	struct deep_seen host[DEEP_HOST_MAX];
+	size_t		 nhost;
+};
+/* Closed; expired ones are left out.  policy NULL: whatever their age. */
+deep_latches deep_record_held(const struct deep_record *, const struct deep_policy *);
+/* What a session must have now, closed: to narrow the offer before connecting. */
+deep_latches deep_policy_required(const struct deep_policy *, const struct deep_record *,
+	    unsigned bypass);
+struct deep_decision {
+	deep_latches	required, satisfied;
+	deep_latches	failed;		/* of required: not empty means refuse, before MAIL */
+	deep_latches	warned;		/* held, past probation, mode warn, missing */
+	deep_latches	doubted;	/* missing too: on probation, only observed, or passed by */
+	unsigned	bypassed;	/* DEEP_BYPASS_* that made required empty */
+};
+/* session NULL or of version 0: clear text.  record NULL: nothing is known.  Of
+ * several recipients decide for each, and join the results with "|" (draft 5.5). */
+void	deep_policy_decide(const struct deep_policy *, const struct deep_record *,
+	    const struct deep_session *, unsigned bypass, struct deep_decision *);
+struct deep_learnt {
+	deep_latches	set;		/* new */
+	deep_latches	confirmed;	/* held before, shown again */
+	deep_latches	enforced;	/* probation ended now */
+	deep_latches	contradicted;	/* held, and missing */
+};
+/* Applies to the record what a session showed that carried a transfer (or came to
+ * a handshake, where at_handshake).  Union only: nothing that is held is lost by
+ * it, but what has expired.  Times are those of record->clock, or now where it is 0. */
+void	deep_policy_learn(const struct deep_policy *, struct deep_record *,
+	    const struct deep_session *, struct deep_str host, int64_t now,
+	    struct deep_learnt *);
+/* The store's clock: it runs with the wall clock and never back; a jump of more
+ * than a day moves it by a day, and where it is behind it runs at twice the speed.
+ * *clock: the clock, *seen: the wall clock when it was last moved, both 0 at first. */
+void	deep_clock_step(int64_t *clock, int64_t *seen, int64_t now);
+
+/*
+ * narrow.c: what to offer, so that a server that could meet the latches does.
+ */
+int	deep_narrow_openssl(char *buf, size_t size, deep_latches required);
+					/* a cipher list, for TLS 1.2 and below */
+int	deep_narrow_gnutls(char *buf, size_t size, deep_latches required);
+					/* a priority string, for all versions */
+int	deep_narrow_version(deep_latches required);	/* DEEP_TLS1_0 ...: the lowest to offer */
+/* Both for one connection, before its handshake; only ever less than the caller had
+ * set.  0, or -1: nothing would be left to offer, and nothing was changed. */
+int	deep_narrow_ssl(struct ssl_st *, deep_latches required);
+
+/*
+ * report.c: the lines that people and programs read.
+ */
+#define DEEP_REFUSAL_MAX 500	/* octets in a refusal, so that it fits into a reply (RFC 5321 4.5.3.1.5) */
+#define DEEP_EVENT_MAX	4096	/* octets in an event */
+/* "4.7.10 security latch of example.org not met by mx1.example.org: missing tls12
+ * tls-pfs; to accept that: deeplatch reset example.org".  host empty: "any mail
+ * exchanger".  Where tls10 is missing it is "reset --all".  Refused: failed is empty. */
+int	deep_refusal_emit(char *buf, size_t size, const struct deep_policy *,
+	    const struct deep_key *, struct deep_str host, deep_latches failed);
+struct deep_refusal {			/* slices of the line */
+	struct deep_str	status, name, host;	/* host.p NULL: none is named */
+	deep_latches	failed;
+};
+/* Finds such a line in a text that holds it. */
+enum deep_status deep_refusal_parse(struct deep_str text, struct deep_refusal *);
+struct deep_event {
+	const char	*kind;		/* learnt enforced refused warned contradicted bypassed
+					 * alarm reset full: a-z, at most 15 */
+	const struct deep_key *key;	/* NULL: of no name */
+	struct deep_str	 host;
+	struct deep_str	 id;		/* of the message */
+	deep_latches	 latches;
+	const char	*text;		/* NULL: none */
+};
+/* deep: event=learnt name=example.org service=relay host=mx1.example.org
+ * latches=tls10,tls12 id=1a2b text="..." -- one line, and what cannot stand in it is
+ * written as \xHH.  What is empty is left out. */
+int	deep_event_emit(char *buf, size_t size, const struct deep_event *);
+
+/*
+ * store.c: what is remembered, in a file of SQLite, or in Redis with such a file
+ * as its shadow.  [store] url in deep.conf is "sqlite:/var/lib/deep/latches.db",
+ * "redis://user:password@host:port/db", "redis+unix:///path" or, where hiredis
+ * has TLS, "rediss://...".
+ *
+ * A handle is for one thread at a time, and for the process that opened it: in a
+ * forked one each call answers FAIL, and deep_store_free() frees memory only.
+ * FAIL: nothing was changed, nothing is known, and deep_store_error() says why.
+ */
+struct deep_store;
+struct deep_store *deep_store_new(void);	/* NULL: no memory */
+/* What is not there is FAIL, never made. */
+enum deep_status deep_store_open(struct deep_store *, const struct deep_config *);
+/* Makes the file, mode 0660, and its folder, mode 2770, where there is none: for
+ * the set-up only.  What is there is FAIL, and is left as it is. */
+enum deep_status deep_store_create(struct deep_store *, const struct deep_config *,
+	    unsigned uid, unsigned gid);
+/* Of the last FAIL: one line that ends in what to do.  Never NULL. */
+const char *deep_store_error(const struct deep_store *);
+/* "", or what is amiss although the answer was not FAIL. */
+const char *deep_store_warning(const struct deep_store *);
+void	deep_store_free(struct deep_store *);	/* NULL is fine */
+
+/* What is known of a key, without hosts: nhost is 0, and host is left as it was.  NO: no
+ * latch; the rest is zeroed but for clock and exempt. */
+enum deep_status deep_store_get(struct deep_store *, const struct deep_key *,
+	    struct deep_record *);
+/* The same with hosts. */
+enum deep_status deep_store_hosts(struct deep_store *, const struct deep_key *,
+	    struct deep_record *);
+/* Reads, deep_policy_learn(), writes: one step, on the disk when it answers.
+ * LIMIT: at the cap on entries; nothing new was taken. */
+enum deep_status deep_store_learn(struct deep_store *, const struct deep_key *,
+	    const struct deep_policy *, const struct deep_session *, struct deep_str host,
+	    int64_t now, struct deep_learnt *);
+/* By hand only: keeps the latches of keep and forgets the key's others, and its
+ * hosts with the last of them; logged.  NO: there was nothing to forget.  It works
+ * for a damaged record too. */
+enum deep_status deep_store_reset(struct deep_store *, const struct deep_key *,
+	    deep_latches keep, const char *who, const char *reason, int64_t now,
+	    deep_latches *forgotten);
+/* NO: it was so before.  Logged. */
+enum deep_status deep_store_exempt(struct deep_store *, const struct deep_key *, int on,
+	    const char *who, const char *reason, int64_t now);
+/* All keys that hold a latch or are exempt, by name and service, with hosts.  A
+ * callback that answers other than 0 ends it; it may use the store. */
+enum deep_status deep_store_each(struct deep_store *, int (*)(void *,
+	    const struct deep_key *, const struct deep_record *), void *);
+/* Import: joined with what is known, and nothing of either is lost. */
+enum deep_status deep_store_put(struct deep_store *, const struct deep_key *,
+	    const struct deep_record *, int64_t now);
+/* Between on 1 and on 0 changes are brought to the disk several at a time: for an
+ * import.  What was acknowledged in between is there for good after the 0. */
+enum deep_status deep_store_bulk(struct deep_store *, int on);
+struct deep_gone { uint64_t latches, entries; };
+/* Takes out latches and hosts that have expired, by the policy of each name, notes, and
+ * what the log has of sessions (not what was done by hand) that is older than [store]
+ * log.  gone NULL is fine; it counts what dry_run would take, too. */
+enum deep_status deep_store_purge(struct deep_store *, const struct deep_config *,
+	    int64_t now, int dry_run, struct deep_gone *gone);
+/* Looks at each record; a line for each fault.  BAD: there were some. */
+enum deep_status deep_store_verify(struct deep_store *, int (*)(void *, const char *fault),
+	    void *, uint64_t *records);
+
+struct deep_entry {			/* of the log, which is only added to */
+	int64_t		time;			/* of the first, where several are joined */
+	int64_t		last;			/* read: of the last of them ... */
+	uint32_t	count;			/* ... and how many; 1: it is alone */
+	char		kind[16];	/* as of an event: refused, reset ... */
+	struct deep_key	key;
+	char		host[DEEP_DOMAIN_MAX + 1];
+	deep_latches	latches;
+	char		who[64];
+	char		text[512];
+};
+/* One of kind refused, warned or contradicted is joined with the last that differs in
+ * its text only, where that was no more than an hour ago. */
+enum deep_status deep_store_log(struct deep_store *, const struct deep_entry *);
+enum deep_status deep_store_log_each(struct deep_store *, int64_t since,
+	    int (*)(void *, const struct deep_entry *), void *);
+
+/* Notes: a module's own facts of short life, of this host whatever the store.
+ * LIMIT: kind is more than 15 octets, key or sub than 512, text than 2048, or buf
+ * is too small.  NO: there is none, or it has expired. */
+enum deep_status deep_note_put(struct deep_store *, const char *kind, const char *key,
+	    const char *sub, const char *text, int64_t expires);	/* replaces */
+enum deep_status deep_note_get(struct deep_store *, const char *kind, const char *key,
+	    const char *sub, int64_t now, char *buf, size_t size);
+/* Gets and drops; of two who take it one gets it. */
+enum deep_status deep_note_take(struct deep_store *, const char *kind, const char *key,
+	    const char *sub, int64_t now, char *buf, size_t size);
+enum deep_status deep_note_each(struct deep_store *, const char *kind, const char *key,
+	    int64_t now, int (*)(void *, const char *sub, const char *text), void *);
+enum deep_status deep_note_drop(struct deep_store *, const char *kind, const char *key,
+	    const char *sub);		/* sub NULL: all of the key */
+
+/*
+ * confine.c: what a daemon gives up once it has started.
+ */
+struct deep_allowed {
+	const char	*path;
+	int		 write;
+};
+/* No new privileges, and no file but below these paths.  YES: in force; NO: this
+ * kernel has nothing for it; FAIL: errno. */
+enum deep_status deep_confine(const struct deep_allowed *, size_t n);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

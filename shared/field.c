@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "deep.h"
+#include "octets.h"
 #include "word.h"
 
 /* Behind the end of the line that p stands in. */
@@ -24,47 +25,44 @@ line_end(const char *p, const char *end)
 	return nl == NULL ? end : nl + 1;
 }
 
-enum deep_status
-deep_field_next(struct deep_str *rest, struct deep_field *field, struct deep_fault *fault)
+/* Behind the octets that may stand in a name. */
+static const char *
+name_end(const char *p, const char *end)
 {
-	const char *p = rest->p, *end, *colon, *stop, *line, *value;
+	const unsigned char blank = ' ', colon = ':', del = 0x7f;
+	uint32_t bits;
+
+	for (; end - p >= 16; p += 16) {
+		octets text = octets_at(p);
+
+		bits = octets_bits((text <= blank) | (text == colon) | (text == del));
+		if (bits != 0)
+			return p + __builtin_ctz(bits);
+	}
+	while (p < end && (unsigned char)*p > ' ' && *p != ':' && *p != 0x7f)
+		p++;
+	return p;
+}
+
+enum deep_status
+deep_field_read(struct deep_str whole, struct deep_field *field, struct deep_fault *fault)
+{
+	const char *p = whole.p, *stop = p + whole.n, *q, *value = p;
 	enum deep_status answer = DEEP_YES;
 
 	memset(field, 0, sizeof(*field));
-	if (p == NULL || rest->n == 0)
-		return DEEP_NO;
-	value = p;
-	end = p + rest->n;
-	line = stop = line_end(p, end);
-	if (*p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n')) {
-		rest->n = (size_t)(end - stop);
-		rest->p = stop;
-		return DEEP_NO;
-	}
-	while (stop < end && (*stop == ' ' || *stop == '\t'))
-		stop = line_end(stop, end);
-	rest->n = (size_t)(end - stop);
-	rest->p = stop;
-
-	colon = memchr(p, ':', (size_t)(line - p));
-	if (colon != NULL) {
-		const char *name_end = colon, *q;
-
-		while (name_end > p && (name_end[-1] == ' ' || name_end[-1] == '\t'))
-			name_end--;
-		for (q = p; q < name_end && (unsigned char)*q > ' ' && *q != 0x7f; q++)
-			continue;
-		if (q == name_end && name_end > p) {
-			field->name.p = p;
-			field->name.n = (size_t)(name_end - p);
-		}
-	}
-	if (colon == NULL || field->name.n == 0) {
+	q = name_end(p, stop);
+	field->name.n = (size_t)(q - p);
+	while (q < stop && (*q == ' ' || *q == '\t'))
+		q++;
+	if (q == stop || *q != ':' || field->name.n == 0) {
+		field->name.n = 0;
 		deep_blame(fault, 0, "a line that is no header field");
 		answer = DEEP_BAD;
 	} else {
-		value = colon + 1;
-		if ((size_t)(stop - p) > DEEP_FIELD_MAX) {
+		field->name.p = p;
+		value = q + 1;
+		if (whole.n > DEEP_FIELD_MAX) {
 			deep_blame(fault, DEEP_FIELD_MAX, "a field longer than 65536 octets");
 			answer = DEEP_LIMIT;
 			stop = p + DEEP_FIELD_MAX;
@@ -79,6 +77,33 @@ deep_field_next(struct deep_str *rest, struct deep_field *field, struct deep_fau
 	field->value.p = value;
 	field->value.n = (size_t)(stop - value);
 	return answer;
+}
+
+enum deep_status
+deep_field_next(struct deep_str *rest, struct deep_field *field, struct deep_fault *fault)
+{
+	const char *p = rest->p, *end, *stop;
+	struct deep_str whole;
+
+	if (p == NULL || rest->n == 0) {
+		memset(field, 0, sizeof(*field));
+		return DEEP_NO;
+	}
+	end = p + rest->n;
+	if (*p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n')) {
+		memset(field, 0, sizeof(*field));
+		rest->p += *p == '\n' ? 1 : 2;
+		rest->n = (size_t)(end - rest->p);
+		return DEEP_NO;
+	}
+	stop = line_end(p, end);
+	while (stop < end && (*stop == ' ' || *stop == '\t'))
+		stop = line_end(stop, end);
+	whole.p = p;
+	whole.n = (size_t)(stop - p);
+	rest->n = (size_t)(end - stop);
+	rest->p = stop;
+	return deep_field_read(whole, field, fault);
 }
 
 int

@@ -74,6 +74,23 @@ is_strong(const struct deep_session *session)
 	return session->strict || !(suite->flags & DEEP_SUITE_RC4);
 }
 
+/*
+ * The chain, and one of the two names: that of the domain, or, where the letter of
+ * 2013 is not asked for, that of the MX host, which then has to have come by a way
+ * that nobody could forge (RFC 7672 1.3.2).  "Verified" alone may mean a match of
+ * TLSA, which tells nothing of a chain.
+ */
+static int
+has_certificate(const struct deep_session *session)
+{
+	const int	verified = session->verified && !session->dane_ok;
+
+	if (!session->chain_ok && !verified)
+		return 0;
+	return session->name_ok ||
+	    (!session->strict && session->host_safe && (session->host_ok || verified));
+}
+
 deep_latches
 deep_latches_satisfied(const struct deep_session *session)
 {
@@ -99,7 +116,7 @@ deep_latches_satisfied(const struct deep_session *session)
 			set |= DEEP_LATCH_PFS;
 	}
 	if (!(suite->flags & DEEP_SUITE_ANON)) {
-		if (session->chain_ok && session->name_ok)
+		if (has_certificate(session))
 			set |= DEEP_LATCH_CERT;
 		if (session->dane_ok)
 			set |= DEEP_LATCH_DANE;

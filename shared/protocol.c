@@ -17,13 +17,20 @@ static const struct deep_protocol protocols[] = {
 #undef PROTOCOL
 };
 
+/* The lengths of their names: looked at first. */
+static const unsigned char lengths[] = {
+#define PROTOCOL(name, says, registered, auth, lmtp, source)	sizeof(name) - 1,
+#include "protocols.in"
+#undef PROTOCOL
+};
+
 static const struct deep_protocol *
 row(struct deep_str name)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
-		if (deep_lower(protocols[i].name[0]) == deep_lower(name.p[0]) &&
+		if (lengths[i] == name.n && deep_lower(protocols[i].name[0]) == deep_lower(name.p[0]) &&
 		    deep_is(name, protocols[i].name))
 			return &protocols[i];
 	}

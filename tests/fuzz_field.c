@@ -71,6 +71,13 @@ check_fields(struct deep_str text)
 		if (answer == DEEP_NO && rest.n == 0)
 			break;
 		MUST(rest.n < before.n);		/* goes on */
+		if (answer != DEEP_NO) {
+			struct deep_str whole = { before.p, before.n - rest.n };
+			struct deep_field again;
+
+			MUST(deep_field_read(whole, &again, NULL) == answer);
+			MUST(memcmp(&again, &field, sizeof(field)) == 0);
+		}
 		if (answer == DEEP_NO)
 			continue;			/* the body, taken for another header */
 		if (answer != DEEP_YES)

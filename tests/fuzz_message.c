@@ -142,8 +142,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct dialects *dialects;
 	static struct arena *arena;
-	static char example[] = "example.org";
-	static char *hosts[] = { example };
+	static char hosts[][DEEP_DOMAIN_MAX + 1] = { "example.org" };
 	const struct trust nobody = { NULL, 0 }, somebody = { hosts, 1 };
 	const struct trust *trust = n & 2 ? &nobody : &somebody;
 	struct message message;
@@ -162,6 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	memset(&a, 0, sizeof(a));
 	a.source = &message;
+	a.arena = arena;
 	a.is_dsn = dsn_read(message.text, arena, &a.dsn) == DEEP_YES;
 	MUST(a.dsn.nrcpt <= RECIPIENT_MAX);
 	MUST(!a.dsn.limited || a.dsn.why != NULL);
@@ -177,6 +177,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	    a.path.message_id;
 	style.colour = 0;
 	style.utf8 = n & 1;
+	style.columns = n & 2 ? 40 : 0;
 	if (n & 8)
 		path_lacks(&a.path, "message-limit");
 	show(&output_json, &a);

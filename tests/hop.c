@@ -290,7 +290,7 @@ test_file(void)
 	fflush(out);
 	is_int(dialects_add(mine, name), -1, "a place that is none is refused");
 	is_int(dialects_add(mine, "/nonexistent"), -1, "a file that is not there");
-	rewind(out);
+	(void)fseek(out, 0, SEEK_SET);
 	fprintf(out, "acme comment \"x\" (((\n");
 	fflush(out);
 	is_int(dialects_add(mine, name), -1, "a broken pattern is refused");

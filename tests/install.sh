@@ -38,7 +38,8 @@ if [ $status != 0 ]; then
 fi
 
 for file in "$(variable bindir)/deeptrace" "$includedir/deep.h" \
-    "$libdir/libdeep.a" "$libdir/libdeep.so.$version" "$libdir/pkgconfig/deep.pc"; do
+    "$libdir/libdeep.a" "$libdir/libdeep.so.$version" "$libdir/pkgconfig/deep.pc" \
+    "$(variable datarootdir)/deep/deeptrace.schema.json"; do
 	[ -f "$root$file" ] && [ ! -L "$root$file" ]
 	ok $? "installed: ${file##*/}"
 done

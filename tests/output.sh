@@ -55,9 +55,61 @@ sys.exit(any(c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") f
 ok $? 'JSON: the characters come back, and none is there raw'
 
 cp contrib/sample-success.eml "$work/good.eml"
+
+# The picture on terminals of any width: the same words, each row within it.
+unset COLUMNS
+{
+	for n in 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1; do
+		printf 'Received: from h%d.d%d.example (h%d.d%d.example [192.0.2.%d]) (using TLSv1.3 with cipher\n' \
+		    $n $((n / 2)) $n $((n / 2)) $n
+		printf '\tTLS_AES_256_GCM_SHA384 (256/256 bits) key-exchange X25519) by h%d.d%d.example\n' \
+		    $((n + 1)) $(((n + 1) / 2))
+		printf '\twith ESMTPS id %d; Mon, 2 Nov 2026 10:%02d:00 +0000\n' $n $((59 - n))
+	done
+	printf '\nx\n'
+} >"$work/fifteen.eml"
+for locale in C C.UTF-8; do
+	LC_ALL=$locale ./deeptrace -t d8.example "$work/fifteen.eml" >"$work/wide"
+	for width in 80 100 132 1000; do
+		COLUMNS=$width LC_ALL=$locale ./deeptrace -t d8.example "$work/fifteen.eml" >"$work/out"
+		python3 -c '
+import re, sys
+wide, made = (open(name, encoding="utf-8").read() for name in sys.argv[1:3])
+width = int(sys.argv[3])
+words = lambda text: [w for w in text.split() if re.search("[A-Za-z0-9(]", w) and w != "H"]
+rows = made.split("\n\n", 1)[1].split("\n")
+assert words(wide) == words(made), (words(wide), words(made))
+assert all(len(r) <= width for r in rows), max(rows, key=len)
+assert width > 200 or max(len(r) for r in wide.split("\n")) > width
+# a row that goes on has the line of its hop beside it
+assert all(len(r) - len(r.lstrip()) < 20 for r in rows if r.strip()), rows
+' "$work/wide" "$work/out" $width 2>"$work/err"
+		ok $? "$locale: fifteen hops on $width columns" || sed 's/^/# /' "$work/err"
+	done
+done
+[ "$(LC_ALL=C ./deeptrace "$work/fifteen.eml" | head -n 1 | cut -c 1-7)" = 'strong ' ]
+ok $? 'the first line sums it up'
+long=$(printf '%0250d.d.example.com' 0 | sed 's/0\{50\}/&./g')
+printf 'Received: from x.example.org by %s with ESMTP; %s\n\nx\n' "$long" "$date" >"$work/name.eml"
+LC_ALL=C ./deeptrace "$work/name.eml" | grep -q '^ .*o .*00\.\..*\.d\.example\.com'
+ok $? 'of a long name the end stays'
+
 printf 'Subject: x\n\ny\n' >"$work/none.eml"
 : >"$work/empty"
 status 64 'an option that is none' ./deeptrace --frob
+for words in --frob -x -f --format 'probe --frob' probe 'probe -Z x@example.org' watch 'watch a b' 'watch --frob a' \
+    'merge --frob x' merge 'merge --html'; do
+	# shellcheck disable=SC2086
+	status 64 "deeptrace $words" ./deeptrace $words
+	[ "$(wc -l <"$work/err")" = 1 ] && [ ! -s "$work/out" ] && grep -q -e '; see deeptrace.* --help$' "$work/err"
+	ok $? 'one line: what is wrong, and where to read on'
+done
+for command in '' probe watch merge; do
+	# shellcheck disable=SC2086
+	status 0 "deeptrace $command --help" ./deeptrace $command --help
+	[ ! -s "$work/err" ] && grep -q '^usage: deeptrace' "$work/out"
+	ok $? 'on standard output'
+done
 status 66 'a name with ESC that is not there' ./deeptrace "$work/a$(printf '\033[31m')"
 ! grep -q "$(printf '\033')" "$work/err"
 ok $? 'and no ESC on standard error'

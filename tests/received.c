@@ -124,6 +124,11 @@ test_fields(void)
 	is_int(deep_field_next(&rest, &field, NULL), DEEP_YES, "no line end at the end");
 	is_str(field.value, "b", "... value");
 	is_int(deep_field_next(&rest, &field, NULL), DEEP_NO, "then the end");
+	is_int(deep_field_read(at_end("To :\ta,\n b \r\n"), &field, NULL), DEEP_YES, "a field given whole");
+	is_str(field.name, "To", "... its name");
+	is_str(field.value, "a,\n b", "... its value");
+	is_int(deep_field_read(at_end("a b: c"), &field, &fault), DEEP_BAD, "a name with a blank in it");
+	is_str(field.value, "a b: c", "... is given out");
 
 	big = malloc(DEEP_FIELD_MAX + 8);
 	for (over = 0; big != NULL && over < 2; over++) {

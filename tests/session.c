@@ -333,6 +333,100 @@ done:
 	SSL_CTX_free(server_context);
 }
 
+/*
+ * The words of mail servers: Exim with GnuTLS and with OpenSSL, OpenSMTPD.
+ */
+static const struct {
+	const char	*words;
+	enum deep_status answer;
+	int		 version;
+	const char	*suite;		/* NULL: unknown */
+	const char	*group;
+	int		 like, resumed;
+	deep_latches	 satisfied;
+} words[] = {
+	{ "", DEEP_YES, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLS1.3:ECDHE_X25519__RSA_PSS_RSAE_SHA256__AES_256_GCM:256", DEEP_YES, DEEP_TLS1_3,
+	    "TLS_AES_256_GCM_SHA384", "x25519", 0, 0, TLS12 | NO | PFS },
+	{ "TLS1.3:ECDHE_SECP256R1__RSA_PSS_RSAE_SHA256__AES_256_GCM:256", DEEP_YES, DEEP_TLS1_3,
+	    "TLS_AES_256_GCM_SHA384", "secp256r1", 0, 0, TLS12 | NO | PFS },
+	{ "TLS1.3:DHE_FFDHE2048__RSA_PSS_RSAE_SHA256__AES_128_CCM:128", DEEP_YES, DEEP_TLS1_3,
+	    "TLS_AES_128_CCM_SHA256", "ffdhe2048", 0, 0, TLS12 | NO | PFS },
+	{ "TLS1.2:DHE_FFDHE2048__RSA_SHA256__AES_128_GCM:128", DEEP_YES, DEEP_TLS1_2,
+	    "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", "ffdhe2048", 0, 0, TLS12 | NO | PFS },
+	{ "TLS1.2:ECDHE_X25519__RSA_PSS_RSAE_SHA256__CHACHA20_POLY1305:256", DEEP_YES, DEEP_TLS1_2,
+	    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "x25519", 0, 0, TLS12 | NO | PFS },
+	{ "TLS1.2:RSA__AES_128_GCM:128", DEEP_YES, DEEP_TLS1_2, "TLS_RSA_WITH_AES_128_GCM_SHA256",
+	    NULL, 0, 0, TLS12 | NO },
+	{ "TLS1.2:RSA__ARCFOUR_128__SHA1:128", DEEP_YES, DEEP_TLS1_2, "TLS_RSA_WITH_RC4_128_SHA",
+	    NULL, 0, 0, 0 },
+	/* 192 bits, says GnuTLS */
+	{ "TLS1.0:RSA__3DES_CBC__SHA1:192", DEEP_YES, DEEP_TLS1_0, "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+	    NULL, 0, 0, 0 },
+	/* no signature below TLS 1.2 */
+	{ "TLS1.0:ECDHE_X25519__AES_256_CBC__SHA1:256", DEEP_YES, DEEP_TLS1_0,
+	    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", "x25519", 1, 0, TLS10 | NO | PFS },
+	{ "TLS1.1:DHE_FFDHE2048__AES_128_CBC__SHA1:128", DEEP_YES, DEEP_TLS1_1,
+	    "TLS_DHE_RSA_WITH_AES_128_CBC_SHA", "ffdhe2048", 1, 0, TLS11 | NO | PFS },
+	/* nor in a resumed session */
+	{ "TLS1.2:ECDHE_X25519__AES_256_GCM:256", DEEP_YES, DEEP_TLS1_2,
+	    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "x25519", 1, 1, TLS12 | NO | PFS },
+	{ "TLS1.3:(AES_256_GCM:256", DEEP_YES, DEEP_TLS1_3, "TLS_AES_256_GCM_SHA384", NULL, 0, 0,
+	    TLS12 | NO | PFS },
+	{ "TLS1:ECDHE-RSA-AES256-SHA:256", DEEP_YES, DEEP_TLS1_0,
+	    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", NULL, 0, 0, TLS10 | NO | PFS },
+	{ "TLS1.2:AES128-GCM-SHA256:128", DEEP_YES, DEEP_TLS1_2, "TLS_RSA_WITH_AES_128_GCM_SHA256",
+	    NULL, 0, 0, TLS12 | NO },
+	{ "TLS1.3:TLS_AES_256_GCM_SHA384:256", DEEP_YES, DEEP_TLS1_3, "TLS_AES_256_GCM_SHA384", NULL,
+	    0, 0, TLS12 | NO | PFS },
+	{ "TLSv1.3:TLS_AES_256_GCM_SHA384:256", DEEP_YES, DEEP_TLS1_3, "TLS_AES_256_GCM_SHA384",
+	    NULL, 0, 0, TLS12 | NO | PFS },
+	{ "TLSv1.2:ECDHE-RSA-AES128-GCM-SHA256", DEEP_YES, DEEP_TLS1_2,
+	    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", NULL, 0, 0, TLS12 | NO | PFS },
+	/* nothing is concluded from what is not known */
+	{ "TLSv1.3:TLS_NEW_AND_SHINY:256", DEEP_YES, DEEP_TLS1_3, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:(NULL:0", DEEP_YES, DEEP_TLS1_3, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:__:0", DEEP_YES, DEEP_TLS1_3, NULL, NULL, 0, 0, 0 },
+	{ "TLS1.2:ECDHE_X25519__NOT_SO__SHA1:1", DEEP_YES, DEEP_TLS1_2, NULL, "x25519", 0, 0, 0 },
+	{ "TLSv1.3", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:(:256", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ ":TLS_AES_256_GCM_SHA384:256", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv9:TLS_AES_256_GCM_SHA384:256", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:TLS_AES_256_GCM_SHA384:", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:TLS_AES_256_GCM_SHA384:99999", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:TLS_AES_256_GCM_SHA384:256:NO", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "TLSv1.3:TLS_AES 256:256", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+	{ "no", DEEP_BAD, 0, NULL, NULL, 0, 0, 0 },
+};
+
+static void
+test_words(void)
+{
+	struct deep_session		 session;
+	const struct deep_group		*group;
+	size_t				 i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		memset(&session, 0xff, sizeof(session));
+		is_int(deep_session_words(&session, deep_str(words[i].words), &group), words[i].answer,
+		    "words '%s'", words[i].words);
+		is_int(session.version, words[i].version, "words %zu: version", i);
+		is(session.suite == NULL ? NULL : session.suite->name, words[i].suite,
+		    "words %zu: suite", i);
+		is(group == NULL ? NULL : group->name, words[i].group, "words %zu: group", i);
+		is_int(session.like, words[i].like, "words %zu: like", i);
+		is_int(session.resumed, words[i].resumed, "words %zu: resumed", i);
+		is_int(deep_latches_satisfied(&session), words[i].satisfied,
+		    "D3.2-4: words %zu: latches", i);
+		ok(!session.chain_ok && !session.name_ok && !session.host_ok && !session.host_safe &&
+		    !session.verified && !session.dane_ok && !session.no_tlsa && !session.strict,
+		    "words %zu: all else is the caller's", i);
+	}
+	is_int(deep_session_words(&session, deep_str(words[1].words), NULL), DEEP_YES,
+	    "the group may be NULL");
+}
+
 int
 main(void)
 {
@@ -346,5 +440,6 @@ main(void)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		test_row(&rows[i]);
 	free_certificates();
+	test_words();
 	return done_testing();
 }

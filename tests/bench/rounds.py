@@ -37,9 +37,12 @@ def main():
     rounds, folder = int(sys.argv[1]), sys.argv[2]
     large, small = folder + "/large", folder + "/small"
     tools = [("deeptrace --format json", ["./deeptrace", "--format", "json"], large),
+             ("deeptrace -j 2", ["./deeptrace", "--format", "json", "-j", "2"], large),
+             ("deeptrace --summary json", ["./deeptrace", "--summary", "json"], large),
              ("gmime_walk", [folder + "/gmime_walk"], large),
              ("pyemail.py, scaled", [sys.executable, "tests/bench/pyemail.py"], small),
              ("grep -c '^Received:'", ["grep", "-c", "^Received:"], large),
+             ("wc -l", ["wc", "-l"], large),
              ("deeptrace, small file", ["./deeptrace", "--format", "json"], small)]
     tools = [tool for tool in tools
              if "/" not in tool[1][0] or os.access(tool[1][0], os.X_OK)]
@@ -70,6 +73,13 @@ def main():
         print("%-24s %9.3f %8.3f %8.3f %9.1f %7.2f %9.1f" % (
             name, median, min(seconds[name]) * factor, max(seconds[name]) * factor,
             sizes[path] * factor / median, median / first, memory[name]))
+    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    one = middle["deeptrace --format json"]
+    for text, ratio in (
+            ("times the throughput of GMime", middle.get("gmime_walk", 0) / one),
+            ("times the time of grep -c", one / middle["grep -c '^Received:'"]),
+            ("times as fast with -j 2", one / middle["deeptrace -j 2"])):
+        print("deeptrace: %.2f %s" % (ratio, text))
     for name, text in said.items():  # that they read the same
         if text:
             print("%s: %s" % (name, text))

@@ -1,0 +1,45 @@
+/*
+ * Copyright (c) 2026 the DEEP authors
+ * SPDX-License-Identifier: ISC
+ *
+ * verify.c - "deeplatch verify": looks at every record of the store, and at deep.conf on
+ * the way there.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "admin.h"
+
+static int
+say_fault(void *data, const char *fault)
+{
+	uint64_t	*faults = data;
+
+	++*faults;
+	say_word(stdout, fault);
+	putchar('\n');
+	return ferror(stdout);
+}
+
+int
+run_verify(struct admin *admin, int argc, char *argv[])
+{
+	static const struct option	options[] = { { NULL, 0, NULL, 0 } };
+	uint64_t			faults = 0, records = 0;
+
+	if (getopt_long(argc, argv, "", options, NULL) != -1)
+		bad_option("verify", argv);
+	if (optind != argc)
+		usage_of("verify");
+	open_store(admin);
+	if (deep_store_verify(admin->store, say_fault, &faults, &records) == DEEP_FAIL)
+		store_failed(admin);
+	if (faults == 0) {
+		printf("%" PRIu64 " records, all are sound\n", records);
+		return DONE;
+	}
+	printf("%" PRIu64 " records, %" PRIu64 " %s; \"deeplatch reset --all DOMAIN\" forgets a "
+	    "damaged one\n", records, faults, faults == 1 ? "fault" : "faults");
+	return FAULTY;
+}

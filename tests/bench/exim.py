@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 the DEEP authors
+# SPDX-License-Identifier: ISC
+"""
+exim.py [ROUNDS [-v]]: what the latches add to a delivery by Exim, side by side in one
+run: deliveries over TLS to one sink without deep-exim.so, with it where all is only
+observed, and where all is enforced; with a connection for each message, and with one
+for many; over a link that takes no time, and over one of 10 ms there and back (slow.py),
+as no link is without any.  To that, what it would cost without
+the module to give up using connections again, which is what Exim's own way to a check
+before each MAIL is (hosts_nopass_tls).
+
+What counts is the ratio of medians.  CPU is that of all processes of Exim, user and
+system, as their parents and process 1 of the lab are told.  Needs root and the root
+"bookworm" of tests/lab/fetch, and a machine that does nothing else.
+"""
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+sys.path[:0] = [TESTS + "/lab", TESTS + "/exim"]
+import attack
+import lab
+import matrix
+from server import Server, STRICT
+from sink import SINK, Sink
+
+MESSAGES = 200
+FAR, FAR_MESSAGES, ONE_WAY = "10.9.0.51", 50, 0.005
+OBSERVE = "[mode]\n" + "".join("%s = observe\n" % one for one in matrix.REGISTRY)
+# name, module, deep.conf, re-use
+WITHOUT, OBSERVED, ENFORCED = "without", "observe", "enforce"
+NO_REUSE = "without, hosts_nopass_tls"
+NEAR_DOMAIN, FAR_DOMAIN = "sink.lab.test", "far.lab.test"
+QUEUES = (("a connection for each", "-q", NEAR_DOMAIN, MESSAGES,
+        (WITHOUT, OBSERVED, ENFORCED)),
+    ("one connection for many", "-qq", NEAR_DOMAIN, MESSAGES,
+        (WITHOUT, OBSERVED, ENFORCED, NO_REUSE)),
+    ("10 ms, one for each", "-q", FAR_DOMAIN, FAR_MESSAGES, (WITHOUT, OBSERVED, ENFORCED)),
+    ("10 ms, one for many", "-qq", FAR_DOMAIN, FAR_MESSAGES,
+        (WITHOUT, OBSERVED, ENFORCED, NO_REUSE)))
+
+
+def spent():
+    """Seconds of CPU of the processes that have ended below this one, or below 1."""
+    mine = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with open("/proc/1/stat") as file:
+        words = file.read().rsplit(")", 1)[1].split()
+    return mine.ru_utime + mine.ru_stime + (int(words[13]) + int(words[14])) / \
+        os.sysconf("SC_CLK_TCK")
+
+
+def deliver(it, exim, sink, how, domain, messages):
+    """Seconds, and seconds of CPU, for all messages, which are queued before."""
+    it.run("exim4", "-odq", "-bS", check=True, input=attack.batch([("alice@local.test",
+        "u%d@%s" % (number, domain), "Subject: x\r\n\r\nx\r\n") for number in
+        range(messages)]), seconds=300)
+    before, cpu, start = sink.count()[0], spent(), time.monotonic()
+    it.run("exim4", how, seconds=300)
+    sink.wait(before + messages)
+    lab.wait(lambda: not exim.busy(), 60, 0.005)
+    taken = time.monotonic() - start, spent() - cpu
+    if exim.queue() or exim.panic():
+        raise RuntimeError("%s\n%s" % (exim.log()[-3000:], exim.panic()))
+    return taken
+
+
+def bench(it):
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    it.build("--disable-relay")
+    it.ttl = 300
+    it.dns({NEAR_DOMAIN: {"MX": "10 mx.sink.lab.test."}, "mx.sink.lab.test": {"A": SINK},
+        FAR_DOMAIN: {"MX": "10 mx.far.lab.test."}, "mx.far.lab.test": {"A": FAR}})
+    sink = Sink(it, "mx.sink.lab.test")
+    with subprocess.Popen(("nsenter", "--net=/proc/%d/ns/net" % it.world.pid, sys.executable,
+            HERE + "/slow.py", FAR, SINK, str(ONE_WAY))) as slow:
+        try:
+            it.listens(FAR)
+            if slow.poll() is not None:     # and not another that listens there
+                raise RuntimeError("there is no slow link")
+            measure(it, sink, rounds)
+        finally:
+            slow.terminate()
+
+
+def measure(it, sink, rounds):
+    limits = "\nsmtp_accept_queue_per_connection = 0\nsmtp_accept_max_per_connection = 0\n"
+    exim = Server(it, setup=False, main=limits)
+    plain = it.read("/etc/exim4/exim4.conf")
+    exim = Server(it, main=limits)
+    latched = it.read("/etc/exim4/exim4.conf")
+    for domain in NEAR_DOMAIN, FAR_DOMAIN:  # the latches are there
+        exim.send("user@" + domain)
+    ways = {WITHOUT: (plain, ""), OBSERVED: (latched, OBSERVE), ENFORCED: (latched, STRICT),
+        NO_REUSE: (plain.replace("  command_timeout", "  hosts_nopass_tls = *\n"
+        "  command_timeout"), "")}
+    for what, how, domain, messages, names in QUEUES:
+        taken = {name: [] for name in names}
+        for number in range(rounds + 1):
+            for at in range(len(names)):
+                name = names[(at + number) % len(names)]
+                it.write("/etc/exim4/exim4.conf", ways[name][0])
+                exim.configure(ways[name][1])
+                got = deliver(it, exim, sink, how, domain, messages)
+                if number > 0:              # the first round warms up
+                    taken[name].append(got)
+                if "-v" in sys.argv:
+                    lab.diag("%s %s %.2f s %.2f s of CPU" % ((what, name) + got))
+        base = [statistics.median(one[part] for one in taken[WITHOUT]) for part in (0, 1)]
+        for name in names:
+            wall, cpu = [statistics.median(one[part] for one in taken[name])
+                for part in (0, 1)]
+            lab.diag("%-24s %-26s %7.2f ms a message %+6.1f %%   CPU %7.2f ms %+6.1f %%" %
+                (what, name, 1000 * wall / messages, 100 * wall / base[0] - 100,
+                1000 * cpu / messages, 100 * cpu / base[1] - 100))
+    lab.ok(True, "measured")
+
+
+lab.main(bench, ("bookworm",))

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 the DEEP authors
+# SPDX-License-Identifier: ISC
+"""
+eximsetup: deep-exim(8) in Debian's split and unsplit configuration and in a plain
+one: it shows, asks, changes, is content the second time, checks, and undoes.
+"""
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE + "/exim", HERE + "/lab"]
+import lab
+from lab import ok, same
+from server import CONF, PARTS, ROOTS, wanted
+
+ANSWERS = """dc_eximconfig_configtype='internet'
+dc_other_hostnames='local.test'
+dc_local_interfaces=''
+dc_readhost=''
+dc_relay_domains=''
+dc_minimaldns='false'
+dc_relay_nets=''
+dc_smarthost=''
+CFILEMODE='644'
+dc_use_split_config='%s'
+dc_hide_mailname=''
+dc_mailname_in_oh='true'
+dc_localdelivery='mail_spool'
+"""
+OWN = """
+acl_not_smtp = mine
+received_header_text = Received: mine
+dns_dnssec_ok = 1
+"""
+
+
+def tree(it):
+    """What is below /etc, with modes and owners."""
+    return it.run("sh", "-c", "cd /etc; find exim4 deep.conf -type f -exec stat -c '%n %a %U' "
+        "{} + -exec cksum {} + | sort").stdout
+
+
+def round_trip(it, name, edited):
+    it.run("sh", "-c", "rm -rf /var/lib/deep /var/lib/deep-exim")
+    before = tree(it)
+    got = it.run("deep-exim", "setup", "-n")
+    same((got.returncode, tree(it)), (0, before), "%s: -n changes nothing" % name, got.stdout,
+        got.stderr)
+    for one in edited:
+        ok("+++ " + one in got.stdout, "%s: the diff has %s" % (name, one))
+    got = it.run("deep-exim", "setup")
+    same((got.returncode, tree(it)), (64, before), "%s: nobody to ask, nothing changed" % name,
+        got.stdout[-500:], got.stderr)
+    got = it.run("deep-exim", "check")
+    ok(got.returncode == 78 and "BAD   transport remote_smtp" in got.stdout and
+        "BAD   router dnslookup" in got.stdout and "BAD   store" in got.stdout,
+        "%s: check says what is missing" % name, got.stdout, got.stderr)
+    got = it.run("deep-exim", "setup", "--yes")
+    same(got.returncode, 0, "%s: set up" % name, got.stdout, got.stderr)
+    after = tree(it)
+    got = it.run("deep-exim", "setup", "--yes")
+    ok(got.returncode == 0 and "all is set up" in got.stdout and tree(it) == after,
+        "%s: the second time nothing changes" % name, got.stdout, got.stderr)
+    got = it.run("deep-exim", "check", "d1.lab.test")
+    same((got.returncode, "BAD" in got.stdout), (0, False), "%s: check finds all in place" %
+        name, got.stdout, got.stderr)
+    ok("d1.lab.test holds: nothing" in got.stdout and "clear text would be taken" in
+        got.stdout, "%s: and what a domain holds" % name, got.stdout)
+    same(it.run("stat", "-c", "%U:%G %a", "/var/lib/deep", "/var/lib/deep/latches.db").stdout,
+        "Debian-exim:Debian-exim 2770\nDebian-exim:Debian-exim 660\n", "%s: the store" % name)
+    deliver(it, name)
+    return before
+
+
+def deliver(it, name):
+    mark = it.mark()
+    it.run("exim4", "-odf", "-f", "alice@local.test", "user@d1.lab.test", input="\nx\n",
+        user="alice")
+    same(len(it.events(mark, "message")), 1, "%s: a message goes out" % name,
+        it.read("/var/log/exim4/mainlog"), it.read("/var/log/exim4/paniclog"))
+    got = it.run("deep-exim", "check", "d1.lab.test")
+    ok("d1.lab.test holds: tls10 tls11 tls12" in got.stdout, "%s: and is learnt from" % name,
+        got.stdout)
+
+
+def undo(it, name, before):
+    got = it.run("deep-exim", "undo", "-y")
+    same((got.returncode, tree(it)), (0, before), "%s: undo: as it was" % name, got.stdout,
+        got.stderr)
+    got = it.run("deep-exim", "undo", "-y")
+    same(got.returncode, 66, "%s: nothing more to undo" % name, got.stderr)
+
+
+def debian(it):
+    it.install("/usr/bin/getopt", "/usr/bin/getopt", 0o755)     # update-exim4.conf's
+    it.user("uucp", 10)
+    it.user("adm", 4)
+    it.folder_of("/var/lib/exim4")
+    for split in "true", "false":
+        name = "%s: %s" % (it.name, "split" if split == "true" else "unsplit")
+        it.write("/etc/exim4/update-exim4.conf.conf", ANSWERS % split)
+        it.write("/etc/deep.conf", "")
+        it.run("sh", "-c", "rm -rf /var/lib/exim4/* /etc/exim4/exim4.conf /var/spool/exim4/*;"
+            "update-exim4.conf.template --run --nobackup && update-exim4.conf", check=True)
+        # 10.9.0.0/24 is private, which Debian's router ignores
+        it.write("/etc/exim4/conf.d/main/000_lab" if split == "true" else "/tmp/none",
+            "ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = <; 127.0.0.0/8\n")
+        if split == "false":
+            it.run("sed", "-i", "1iROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = <; 127.0.0.0/8",
+                "/etc/exim4/exim4.conf.template", check=True)
+        it.run("update-exim4.conf", check=True)
+        conf = "/etc/exim4/conf.d/" if split == "true" else None
+        before = round_trip(it, name, (conf + "main/00_deep", conf +
+            "router/200_exim4-config_primary", conf + "transport/30_exim4-config_remote_smtp",
+            conf + "acl/00_exim4-config_header") if conf else
+            ("/etc/exim4/exim4.conf.template",))
+        # a change by hand in between is kept
+        path = conf + "router/200_exim4-config_primary" if conf else \
+            "/etc/exim4/exim4.conf.template"
+        text = it.read(path)
+        it.write(path, text + "# by hand\n")
+        it.run("cp", path, "/tmp/changed")
+        got = it.run("deep-exim", "undo", "-y")
+        ok(got.returncode == 0 and it.read(path).endswith("# by hand\n") and "DEEP_" not in
+            it.read(path).replace("ROUTER_", ""), "%s: undo keeps a change by hand" % name,
+            got.stdout[-800:], got.stderr)
+        it.write(path, it.read(path)[:-len("# by hand\n")])
+        same(tree(it), before, "%s: and nothing else is left" % name)
+        if split == "true":
+            it.run("rm", "/etc/exim4/conf.d/main/000_lab")
+
+
+def plain(it):
+    name = it.name + ": plain"
+    it.run("sh", "-c", "rm -rf /etc/exim4/conf.d /etc/exim4/update-exim4.conf.conf "
+        "/var/spool/exim4/* /etc/exim4/exim4.conf.template")
+    made = it.certificate("mta.lab.test")
+    it.install(made["certificate"], "/etc/exim4/server.pem")
+    it.install(made["key"], "/etc/exim4/server.key", 0o640, 0, 102)
+    it.write("/etc/deep.conf", "")
+    it.write("/etc/exim4/exim4.conf", CONF % PARTS)
+    before = round_trip(it, name, ("/etc/exim4/exim4.conf",))
+    undo(it, name, before)
+    # what the administrator has himself stays
+    text = CONF % dict(PARTS, main=OWN, smtp="  tls_require_ciphers = NORMAL\n  multi_domain")
+    text = text.replace("begin acl\n", "begin acl\nmine:\n  accept\n")
+    it.write("/etc/exim4/exim4.conf", text)
+    got = it.run("deep-exim", "setup", "-y")
+    ok(got.returncode == 0 and "note: transport remote_smtp: has tls_require_ciphers" in
+        got.stdout, "%s: what is his own stays, with a note" % name, got.stdout, got.stderr)
+    text = it.read("/etc/exim4/exim4.conf")
+    ok("mine:\n.include /usr/share/deep/exim-dsnacl.conf" in text and "DEEP_KEEP_RECEIVED" in
+        text and "DEEP_KEEP_DNSSEC" in text and "multi_domain" not in text,
+        "%s: his ACL, his Received" % name, text)
+    same(it.run("exim4", "-bV").returncode, 0, "%s: Exim takes it" % name)
+    got = it.run("deep-exim", "check")
+    same(got.returncode, 0, "%s: check is content" % name, got.stdout)
+    it.write("/etc/exim4/exim4.conf", text.replace("exim-transport.conf", "exim-dsn.conf", 1))
+    ok(it.run("deep-exim", "check").returncode == 78, "%s: check finds a fault" % name)
+    # a configuration that Exim does not take
+    it.write("/etc/exim4/exim4.conf", "nonsense = 1\n" + CONF % PARTS)
+    got = it.run("deep-exim", "setup", "-y")
+    ok(got.returncode == 78 and "nonsense" in got.stderr, "%s: a broken one is left alone" %
+        name, got.stderr)
+    # exim4-daemon-light
+    it.run("mv", "/usr/sbin/exim4", "/usr/sbin/heavy")
+    it.write("/usr/sbin/exim4", "#!/bin/sh\n/usr/sbin/heavy \"$@\" | sed "
+        "'s/Expand_dlfunc//'\n", 0o755)
+    it.write("/etc/exim4/exim4.conf", CONF % PARTS)
+    got = it.run("deep-exim", "setup", "-y")
+    it.run("mv", "/usr/sbin/heavy", "/usr/sbin/exim4")
+    ok(got.returncode == 69 and "exim4-daemon-heavy" in got.stderr,
+        "%s: an Exim without dlfunc: the package is named" % name, got.stdout, got.stderr)
+    for words, status in ((("--help",), 0), (("--version",), 0), ((), 64), (("nonsense",), 64),
+        (("setup", "--nonsense"), 64)):
+        same(it.run("deep-exim", *words).returncode, status, "%s: deep-exim %s" % (name,
+            " ".join(words)))
+    same(it.run("deep-exim", "setup", "-y", user="alice").returncode, 77, "%s: not root" %
+        name)
+
+
+def test(it):
+    it.build("--disable-relay")
+    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+    it.peer("10.9.0.11", name="mx1.lab.test")
+    for name in wanted("debian plain", it, "plain"):
+        globals()[name](it)
+
+
+if __name__ == "__main__":
+    lab.main(test, roots=ROOTS)
