@@ -466,7 +466,7 @@ send_relayed(struct client *client, const struct upstream *up, const struct smtp
 	}
 }
 
-/* The host has spoken behind the final dot. */
+/* The host has spoken behind the final dot; the log has it before the client does. */
 static void
 done(struct client *client, struct upstream *up, const struct smtp_reply *reply)
 {
@@ -483,6 +483,7 @@ done(struct client *client, struct upstream *up, const struct smtp_reply *reply)
 		send_relayed(client, up, reply);
 		up->served = 1;
 	}
+	note_flush();
 	client->mail_asked = 0;		/* no RSET is needed */
 }
 

@@ -5,8 +5,9 @@
  * note.c - what is said, one line each: to syslog(3), facility mail, or to
  * standard error with the priority in front as systemd reads it.
  *
- * What a worker says in one turn of its loop goes to standard error in one piece, at
- * the end of the turn, or at once where it is a warning or worse.
+ * What a worker says in one turn of its loop goes to standard error in one piece: at
+ * the end of the turn, before a client hears what became of its text, or at once
+ * where it is a warning or worse.
  *
  * Names and texts come from the network: a control never reaches the log.
  */
