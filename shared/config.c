@@ -860,8 +860,7 @@ deep_config_read(struct deep_config *config, const char *file)
 
 	if (file == NULL) {
 		file = DEEP_SYSCONFDIR "/deep.conf";
-		if (stat(file, &status) == -1 && errno == ENOENT) {
-			free_set(&config->now);
+		if (config->now.nvalue == 0 && stat(file, &status) == -1 && errno == ENOENT) {
 			config->error[0] = '\0';
 			return DEEP_NO;
 		}

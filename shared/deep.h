@@ -385,7 +385,7 @@ int	deep_domain_key(char *buf, size_t size, struct deep_str name);
 struct deep_config;
 struct deep_config *deep_config_new(void);	/* all defaults; NULL: no memory */
 /* file NULL: sysconfdir/deep.conf; then NO where it is not there, and the
- * defaults hold.  YES: read.  BAD: unknown key, bad value, bad syntax; FAIL: cannot
+ * defaults hold; one that was read and is gone is FAIL.  YES: read.  BAD: unknown key, bad value, bad syntax; FAIL: cannot
  * be read.  After BAD and FAIL the object is as before: a running server keeps the
  * last good configuration. */
 enum deep_status deep_config_read(struct deep_config *, const char *file);

@@ -1023,6 +1023,17 @@ def running(it, relay):
     same(client.data("Subject: x\r\n\r\nx\r\n")[0], 250, "a transaction from before ends well")
     client.close()
 
+    # The file that it finds by itself goes away, as while an editor writes it anew.
+    relay.stop()
+    it.write("/etc/deep.conf", it.read("/etc/deep/deep.conf"))
+    relay.start(conf=None)
+    os.rename(it.jail + "/etc/deep.conf", it.jail + "/etc/deep.gone")
+    relay.signal(signal.SIGHUP)
+    ok(lab.wait(lambda: "that was read is gone" in relay.log()),
+        "SIGHUP: without the file that was read", relay.log()[-600:])
+    same(deliver("u@a.plain.test")[1][0], 250, "what was read goes on")
+    relay.again()
+
     # Death of children.
     for what in "worker", "keeper":
         pids = relay.children()

@@ -195,7 +195,12 @@ reload(void)
 	struct listeners	 opened = { NULL, 0 };
 	char			 why[512];
 
-	if ((new = settings_read(file, why)) == NULL) {
+	if ((new = settings_read(file, why)) != NULL && settings->from_file && !new->from_file) {
+		snprintf(why, sizeof(why), "the deep.conf that was read is gone");
+		settings_free(new);
+		new = NULL;
+	}
+	if (new == NULL) {
 		note(LOG_ERR, "not reloaded, the old configuration stays: %s", why);
 		return;
 	}

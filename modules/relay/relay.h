@@ -176,6 +176,7 @@ struct settings {
 	int64_t			 workers, sessions, domain_sessions, line, recipients, port, keep,
 				 kept, life, connect_timeout, route_timeout, drain, store_timeout;
 	int			 inet, received, hold, syslog;
+	int			 from_file;	/* 0: there is no deep.conf, all is default */
 	char			 hostname[DEEP_DOMAIN_MAX + 1];
 };
 enum settings_hold { HOLD_NO, HOLD_YES, HOLD_LISTED };

@@ -74,6 +74,7 @@ settings_read(const char *file, char why[512])
 		snprintf(why, 512, "%s", deep_config_error(settings->config));
 		goto bad;
 	}
+	settings->from_file = answer == DEEP_YES;
 	settings->listen = text(settings, "listen");
 	settings->allow = text(settings, "allow");
 	settings->name = text(settings, "name");

@@ -75,13 +75,14 @@ class Relay:
             more=more, listen=listen, workers=workers,
             keep="" if "keep =" in relay else "keep = 0"))
 
-    def start(self, *words, ready=PORT, env=None):
+    def start(self, *words, ready=PORT, env=None, conf="/etc/deep/deep.conf"):
+        """conf: None, and it looks for /etc/deep.conf itself."""
         # A process that has changed its user cannot be looked into for leaks.
         more = {"user": "deeprelay", "env": {"ASAN_OPTIONS": "detect_leaks=1:"
             "detect_stack_use_after_return=1:strict_string_checks=1",
             "UBSAN_OPTIONS": "print_stacktrace=1"}} if SANITIZE else {"env": env}
-        self.process = self.it.start("relay", "/usr/sbin/deep-relay", "-f",
-            "/etc/deep/deep.conf", *words, **more)
+        self.process = self.it.start("relay", "/usr/sbin/deep-relay", *(["-f", conf] if conf
+            else []), *words, **more)
         if ready:
             self.it.listens("127.0.0.1", ready)
         return self
