@@ -6,8 +6,8 @@
  *
  * A row is held against one comment or one clause value, never against a whole
  * field, so that a host name or an address that holds such words is not taken
- * for a statement.  Patterns run in PCRE2's JIT with a match limit: one that
- * passes the limit is no match.
+ * for a statement.  Patterns run in PCRE2's JIT, which makes its code when a row is
+ * first tried, with a match limit: one that passes the limit is no match.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -33,7 +33,7 @@ struct row {
 	char		 first, last;	/* octets of the head */
 	enum { AT_START, ANYWHERE, AT_END } where;	/* the head stands */
 	enum says	 says;
-	int		 has_jit;
+	enum { NOT_TRIED, MATCH, JIT_MATCH } runs;
 	pcre2_code	*code;
 	uint32_t	 group[FACTS];	/* number of the named group; 0: none */
 	struct row	*next;		/* for the same place and first octet */
@@ -121,7 +121,6 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 		warnx("dialect %s: %s at octet %zu of the pattern", visible(name), (char *)why, at);
 		return -1;
 	}
-	row->has_jit = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0;	/* else only slower */
 	(void)pcre2_pattern_info(row->code, PCRE2_INFO_NAMECOUNT, &named);
 	for (i = 0; i < FACTS; i++) {
 		int n = pcre2_substring_number_from_name(row->code, (PCRE2_SPTR)fact_names[i]);
@@ -311,13 +310,16 @@ understand(struct finding *found)
 }
 
 static int
-fits(struct dialects *all, const struct row *row, enum place place, struct deep_str text,
+fits(struct dialects *all, struct row *row, enum place place, struct deep_str text,
     struct finding *found)
 {
 	const PCRE2_SIZE *at;
 	int n, i;
 
-	n = (row->has_jit ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
+	/* in one message most rows are never tried; without the JIT it is only slower */
+	if (row->runs == NOT_TRIED)
+		row->runs = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0 ? JIT_MATCH : MATCH;
+	n = (row->runs == JIT_MATCH ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
 	    0, all->match, all->context);
 	if (n < 0)
 		return 0;
@@ -341,8 +343,8 @@ fits(struct dialects *all, const struct row *row, enum place place, struct deep_
 }
 
 /* The row that comes next for a text of this place, by its head. */
-static const struct row *
-row_next(const struct dialects *all, const struct row *row, int *any, enum place place,
+static struct row *
+row_next(const struct dialects *all, struct row *row, int *any, enum place place,
     struct deep_str text)
 {
 	row = row == NULL ? all->first[place][(unsigned char)text.p[0]] : row->next;
@@ -366,7 +368,7 @@ place_of(struct dialects *all, enum place place, struct deep_str text)
 }
 
 static enum deep_status
-match(struct dialects *all, const struct row *row, int any, enum place place,
+match(struct dialects *all, struct row *row, int any, enum place place,
     struct deep_str text, struct finding *found)
 {
 	for (; row != NULL; row = row_next(all, row, &any, place, text)) {
@@ -410,7 +412,7 @@ enum deep_status
 dialects_match(struct dialects *all, enum place place, struct deep_str text,
     struct finding *found)
 {
-	const struct row *row;
+	struct row *row;
 	struct kept *kept;
 	int any = 0, i;
 

@@ -5,21 +5,26 @@
  * parallel.c - -j N: the inputs in pieces, by several processes.
  *
  * A piece is SLICE octets of an mbox, FILES files of a folder, or an input that
- * cannot be cut: standard input, a packed file, a single message.  A process
- * begins a slice at its first boundary and does the messages that begin in it.
- * Where it began is held against where the slice before ended, and where these
- * differ (a Content-Length led over what looked like a boundary) it does the
- * slice again from the right place; so the outcome is that of one process.
+ * cannot be cut: standard input, a packed file, a single message.  Of N
+ * processes, number K does the pieces K, K + N, K + 2 N and so on, so nobody has
+ * to be asked for work.  The processes stand in a ring, and a baton goes round,
+ * from the one that has done a piece to that of the next piece:
  *
- *	child	READY first next	the output of the piece is kept, or HELD is full
- *	parent	WRITE			in the order of the pieces; may write from now on
- *		AGAIN place		it began at the wrong place
- *	child	DONE next, counts
- *	parent	WORK piece, or STOP
+ *	baton	where the piece ended, or that no more is to be done
+ *
+ * Who has it knows where his piece begins, and may write.  A process
+ * begins a slice at its first boundary, without it, keeps what comes out, and
+ * looks for the baton now and then; where the slice before ended elsewhere
+ * (a Content-Length led over what looked like a boundary) it does the slice again
+ * from the right place.  So the outcome is that of one process.  With --unordered
+ * the baton goes on before the output is written, and a lock keeps the lines whole.
+ *
+ * The parent hears what came of each piece, and has nothing else to do.  Where a
+ * process dies its neighbour finds the ring broken, and stops, and so all do.
  *
  * Processes rather than threads: a fault in one message's work cannot reach
- * another's memory, and nothing is locked.  Never holds more than HELD octets of
- * output for each process.
+ * another's memory.  Never holds more than HELD octets of output for each process,
+ * and a message.
  */
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -39,9 +44,11 @@
 #include "summary.h"
 #include "utf8.h"
 
-#define SLICE	(2 * 1024 * 1024)	/* octets: four words pass for each */
+#define SLICE	(2048 * 1024)		/* octets */
 #define FILES	64			/* of a folder */
 #define HELD	(6 * 1024 * 1024)	/* octets of output, kept until their turn */
+#define PORTION	(256 * 1024)		/* octets of output that are written at a time */
+#define LISTEN	100		/* milliseconds between two times that the parent listens */
 
 struct piece {
 	int		 input;
@@ -49,8 +56,6 @@ struct piece {
 	size_t		 nfile;
 	int64_t		 from, to;	/* to: 0, all of it */
 	unsigned	 follows : 1;	/* the piece before ends where this one begins */
-	/* what came of it */
-	int64_t		 first, ready, next;	/* -1: not known yet; ready: before it is sure */
 };
 
 struct plan {
@@ -60,24 +65,26 @@ struct plan {
 	size_t		 nfolder;
 };
 
-enum word { READY, DONE, WORK, WRITE, AGAIN, STOP };
-struct note {				/* either way */
-	enum word	 word;
-	size_t		 piece;
-	int64_t		 place, next;
+struct baton {
+	int64_t		 next;		/* the piece before ended there */
+	int		 stop;		/* nothing behind it is wanted */
+};
+
+/* What came of a piece, for the parent; shorter than PIPE_BUF. */
+struct note {
+	size_t		 piece, file;	/* file: of a folder, where it ended */
+	int64_t		 next;		/* in it, of the next message */
+	int64_t		 size;		/* of standard output then; -1: it is no file */
 	unsigned long	 seen[OUTCOMES];
 	uint64_t	 messages, octets;
-	int		 failed, events, stopped;
-	char		 file[1024];	/* where it was interrupted */
+	int		 failed, events;
 };
 
 struct worker {
 	pid_t		 pid;
-	int		 socket;
-	FILE		*counts;	/* what it counted, when it stops */
-	size_t		 piece;
-	enum { IDLE, BUSY, WAITING, WRITING, GONE } is;
-	int		 ended, status;	/* 1: as wait(2) said it */
+	int		 baton;		/* comes from the worker before this one */
+	int		 pass;		/* where that one puts it */
+	FILE		*counts;	/* what it counted, when it ends */
 };
 
 static struct piece *
@@ -94,7 +101,6 @@ piece_add(struct plan *plan, int input)
 	piece = &plan->piece[plan->n++];
 	memset(piece, 0, sizeof(*piece));
 	piece->input = input;
-	piece->first = piece->ready = piece->next = -1;
 	return piece;
 }
 
@@ -102,7 +108,7 @@ piece_add(struct plan *plan, int input)
 static int
 can_be_cut(const char *path, int64_t *size)
 {
-	char text[SLICE / 64];
+	char text[32 * 1024];
 	struct stream *stream;
 	struct stat st;
 	ssize_t n;
@@ -181,36 +187,23 @@ plan_make(struct plan *plan, char *const *path, int npath, const struct spot *pl
 	}
 }
 
-static int
-transfer(int fd, struct note *note, int writing)
-{
-	char *p = (char *)note;
-	size_t left = sizeof(*note);
-	ssize_t n;
-
-	while (left > 0) {
-		n = writing ? send(fd, p, left, MSG_NOSIGNAL) : recv(fd, p, left, 0);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		p += n;
-		left -= (size_t)n;
-	}
-	return 0;
-}
-
 /* --- The child. */
 
 struct child {
 	struct settings	*set;
 	char *const	*path;
+	const struct plan *plan;
 	struct arena	*arena;
-	int		 socket;
+	int		 baton, pass, notes, lock;	/* lock: -1, the order is kept */
 	FILE		*out;
 	char		*text;		/* what was written there */
 	size_t		 n, size;
-	int		 may_write;
+	size_t		 asked;		/* so many octets, when the baton was looked for */
+	const struct piece *piece;
+	int64_t		 first;		/* where it was begun; -1: not yet */
+	int		 has_turn;
+	struct baton	 got;		/* what came with it */
+	enum { GOES_ON, AGAIN, INTERRUPTED, STOP } does;
 	struct note	 note;
 };
 
@@ -237,12 +230,17 @@ keep(void *cookie, const char *text, size_t n)
 }
 
 static void
-forget_output(struct child *child)
+set_lock(const struct child *child, short type)
 {
-	(void)fflush(child->out);
-	child->n = 0;
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
+
+	while (child->lock != -1 && fcntl(child->lock, F_SETLKW, &lock) == -1) {
+		if (errno != EINTR)
+			err(EX_OSERR, "-j: a lock");
+	}
 }
 
+/* Writes what is kept: whole lines. */
 static void
 write_out(struct child *child)
 {
@@ -252,6 +250,9 @@ write_out(struct child *child)
 
 	if (fflush(child->out) != 0)
 		err(EX_OSERR, "output that is kept");
+	if (child->n == 0)
+		return;
+	set_lock(child, F_WRLCK);
 	for (p = child->text, left = child->n; left > 0; left -= (size_t)n) {
 		if ((n = write(STDOUT_FILENO, p, left)) == -1) {
 			if (errno != EINTR)
@@ -260,172 +261,207 @@ write_out(struct child *child)
 		}
 		p += n;
 	}
-	child->n = 0;
+	set_lock(child, F_UNLCK);
+	child->n = child->asked = 0;
 }
 
 static void
 count_anew(struct child *child)
 {
-	if (child->set->summary != NULL) {
-		summary_free(child->set->summary);
-		child->set->summary = summary_new();
+	struct settings *set = child->set;
+
+	if (set->summary != NULL) {
+		summary_free(set->summary);
+		set->summary = summary_new();
 	}
-	if (child->set->stats != NULL) {
-		stats_free(child->set->stats);
-		child->set->stats = stats_new();
+	if (set->stats != NULL) {
+		stats_free(set->stats);
+		set->stats = stats_new();
 	}
-	memset(child->set->seen, 0, sizeof(child->set->seen));
-	child->set->failed = 0;
-	forget_output(child);
+	memset(set->seen, 0, sizeof(set->seen));
+	set->failed = 0;
+	memset(&child->note, 0, sizeof(child->note));
+	child->note.piece = (size_t)(child->piece - child->plan->piece);
+	(void)fflush(child->out);
+	child->n = child->asked = 0;
+	child->first = -1;
+	child->does = GOES_ON;
 }
 
-/* Says what there is and waits.  WRITE, AGAIN, or STOP. */
-static enum word
-ask(struct child *child, int64_t first, int64_t next, struct note *order)
+/* Whether it is this piece's turn; what that means is in does then. */
+static int
+turn(struct child *child, int waits)
 {
-	child->note.word = READY;
-	child->note.place = first;
-	child->note.next = next;
-	if (transfer(child->socket, &child->note, 1) != 0 ||
-	    transfer(child->socket, order, 0) != 0)
-		return STOP;
-	if (order->word == WRITE)
-		child->may_write = 1;
-	return order->word;
+	ssize_t n;
+
+	if (child->has_turn)
+		return 1;
+	do {
+		n = recv(child->baton, &child->got, sizeof(child->got), waits ? MSG_WAITALL : MSG_DONTWAIT);
+	} while (n == -1 && errno == EINTR);
+	if (n == -1 && errno == EAGAIN)
+		return 0;
+	child->has_turn = 1;
+	if (n != sizeof(child->got) || child->got.stop)
+		child->does = STOP;
+	else if (child->piece->follows && child->got.next != child->first)
+		child->does = AGAIN;
+	return 1;
 }
 
-/* One input of a piece, from a place on.  Answers as ask(); WRITE: done. */
-static enum word
-do_input(struct child *child, struct input *input, const struct piece *piece, int64_t *first,
-    struct note *order)
+static void
+pass_baton(const struct child *child, int stop)
+{
+	struct baton baton;
+
+	memset(&baton, 0, sizeof(baton));
+	baton.next = child->note.next;
+	baton.stop = stop;
+	(void)send(child->pass, &baton, sizeof(baton), MSG_NOSIGNAL);	/* who is gone needs none */
+}
+
+/* One input of a piece, as far as it goes. */
+static void
+do_input(struct child *child, struct input *input)
 {
 	struct settings *set = child->set;
 	struct message message;
 	struct analysis a;
 	enum deep_status answer;
-	enum word word;
 	const char *file;
-	int64_t here = input_tell(input, &file), to = piece->to;
+	int64_t to = child->piece->to;
+	int ended = 0;
 
-	if (*first == -1)
-		*first = here;
-	for (;;) {
-		child->note.next = here = input_tell(input, &file);
-		if (to > 0 && here >= to)
+	while (!ended && child->does == GOES_ON) {
+		child->note.next = input_tell(input, &file);
+		if (child->first == -1)
+			child->first = child->note.next;
+		if (to > 0 && child->note.next >= to)
 			break;
 		answer = interrupted ? DEEP_NO : input_next(input, &message);
 		if (interrupted) {
-			child->note.stopped = 1;
-			strlcpy(child->note.file, file, sizeof(child->note.file));
+			child->does = INTERRUPTED;
 			break;
 		}
-		if (answer == DEEP_NO)
-			break;
-		child->note.events = 1;
+		ended = answer == DEEP_NO;
+		child->note.events |= !ended;
 		if (answer == DEEP_YES) {
 			analyse(&a, &message, set, child->arena);
 			take(set, child->out, &a);
 			child->note.messages++;
-		} else {
+		} else if (!ended) {
 			set->failed = 1;
 		}
 		arena_reset(child->arena);
-		if (set->summary == NULL && set->stats == NULL && child->n > HELD) {
-			if (!child->may_write && (word = ask(child, *first, -1, order)) != WRITE)
-				return word;
+		if (child->n - child->asked < PORTION)
+			continue;
+		child->asked = child->n;
+		if (turn(child, child->n > HELD) && child->does == GOES_ON)
 			write_out(child);
-		}
 	}
 	child->note.octets += input_position(input);
-	return WRITE;
 }
 
-static enum word
-do_piece(struct child *child, const struct piece *piece, int64_t from, int exact,
-    struct note *order)
+static struct input *
+open_input(const struct child *child, size_t i, int64_t from, int exact)
 {
-	int64_t first = -1;
-	enum word word = WRITE;
+	const struct piece *piece = child->piece;
+	const char *path = piece->nfile > 0 ? piece->file[i] : child->path[piece->input];
+	struct input *input;
+
+	if (piece->to > 0)
+		return input_slice(path, from, piece->to == INT64_MAX ? 0 : piece->to, exact);
+	if ((input = input_open(path)) == NULL || i > 0 || from == 0 ||
+	    input_continue(input, path, from) == 0)
+		return input;
+	warnx("%s: octet %lld, where the run was interrupted, is not there any more",
+	    visible(path), (long long)from);
+	input_close(input);
+	return NULL;
+}
+
+static void
+do_piece(struct child *child, int64_t from, int exact)
+{
+	const struct piece *piece = child->piece;
 	struct input *input;
 	size_t i, n = piece->nfile > 0 ? piece->nfile : 1;
 
 	count_anew(child);
-	child->may_write = 0;
-	child->note.messages = child->note.octets = 0;
-	child->note.events = child->note.stopped = 0;
 	child->note.next = from;
-	for (i = 0; i < n && word == WRITE && !child->note.stopped; i++) {
-		const char *path = piece->nfile > 0 ? piece->file[i] : child->path[piece->input];
-
-		if (exact && piece->to > 0 && from >= piece->to) {
-			first = from;		/* the piece before took all of it */
-			break;
-		}
-		if (piece->to > 0)
-			input = input_slice(path, from, piece->to == INT64_MAX ? 0 : piece->to, exact);
-		else if ((input = input_open(path)) != NULL && i == 0 && from > 0 &&
-		    input_continue(input, path, from) != 0) {
-			warnx("%s: octet %lld, where the run was interrupted, is not there any more",
-			    visible(path), (long long)from);
-			input_close(input);
-			input = NULL;
-		}
-		if (input == NULL) {
+	if (exact && piece->to > 0 && from >= piece->to) {
+		child->first = from;		/* the piece before took all of it */
+		return;
+	}
+	for (i = 0; i < n && child->does == GOES_ON; i++) {
+		child->note.file = i;
+		if ((input = open_input(child, i, from, exact)) == NULL) {
 			child->set->failed = 1;
 			child->note.events = 1;
 			continue;
 		}
-		word = do_input(child, input, piece, &first, order);
+		do_input(child, input);
 		input_close(input);
-		if (piece->to > 0 && piece->to != INT64_MAX)
-			child->note.octets = (uint64_t)(piece->to - piece->from);
 	}
-	if (word == WRITE && !child->may_write)
-		word = ask(child, first, child->note.next, order);
-	return word;
+	if (piece->to > 0 && piece->to != INT64_MAX && child->does == GOES_ON)
+		child->note.octets = (uint64_t)(piece->to - piece->from);
+}
+
+/* Tells the parent, and lets the next process write. */
+static void
+report(struct child *child)
+{
+	struct settings *set = child->set;
+	struct stat st;
+
+	if (child->lock != -1)
+		pass_baton(child, child->does == INTERRUPTED);
+	write_out(child);
+	child->note.size = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t)st.st_size : -1;
+	child->note.failed = set->failed;
+	memcpy(child->note.seen, set->seen, sizeof(child->note.seen));
+	if (write(child->notes, &child->note, sizeof(child->note)) != sizeof(child->note))
+		err(EX_OSERR, "-j");
+	if (child->lock == -1)
+		pass_baton(child, child->does == INTERRUPTED);
 }
 
 static void
-child_run(struct child *child, const struct plan *plan, FILE *counts)
+child_run(struct child *child, size_t number, size_t workers, FILE *counts)
 {
-	struct summary *all = child->set->summary != NULL ? summary_new() : NULL;
-	struct stats *figures = child->set->stats != NULL ? stats_new() : NULL;
-	struct note order;
+	struct settings *set = child->set;
+	struct summary *all = set->summary != NULL ? summary_new() : NULL;
+	struct stats *figures = set->stats != NULL ? stats_new() : NULL;
+	size_t k;
 	FILE *between;
-	enum word word;
 
-	memset(&child->note, 0, sizeof(child->note));
 	child->arena = arena_new();
 	if ((child->out = fopencookie(child, "w", (cookie_io_functions_t){ .write = keep })) == NULL)
 		err(EX_OSERR, NULL);
-	if (child->set->summary != NULL)
-		child->set->summary = summary_new();	/* the parent has its own */
-	if (child->set->stats != NULL)
-		child->set->stats = stats_new();
-	while (plan->piece != NULL && transfer(child->socket, &order, 0) == 0 &&
-	    order.word == WORK) {
-		const struct piece *piece = &plan->piece[order.piece];
-
-		child->note.piece = order.piece;
-		word = do_piece(child, piece, order.place, piece->to > 0 && !piece->follows, &order);
-		while (word == AGAIN)
-			word = do_piece(child, piece, order.place, 1, &order);
-		if (word != WRITE)
+	set->summary = NULL;			/* the parent has its own */
+	set->stats = NULL;
+	for (k = number; k < child->plan->n && child->does == GOES_ON; k += workers) {
+		child->piece = &child->plan->piece[k];
+		child->has_turn = k == 0;
+		if (all != NULL && set->summary == NULL)
+			set->summary = summary_new();
+		if (figures != NULL && set->stats == NULL)
+			set->stats = stats_new();
+		do_piece(child, child->piece->from, child->piece->to > 0 && !child->piece->follows);
+		(void)turn(child, 1);
+		if (child->does == AGAIN)
+			do_piece(child, child->got.next, 1);
+		if (child->does == STOP)
 			break;
-		write_out(child);
+		report(child);
 		if (all != NULL)
-			summary_absorb(all, child->set->summary);
+			summary_absorb(all, set->summary);
 		if (figures != NULL && (between = tmpfile()) != NULL) {
-			stats_give(between, child->set->stats);
+			stats_give(between, set->stats);
 			if (fseek(between, 0, SEEK_SET) == 0)
 				stats_take(figures, between);
 			fclose(between);
 		}
-		child->note.word = DONE;
-		child->note.failed = child->set->failed;
-		memcpy(child->note.seen, child->set->seen, sizeof(child->note.seen));
-		if (transfer(child->socket, &child->note, 1) != 0)
-			break;
 	}
 	if (all != NULL)
 		summary_write(counts, all);
@@ -438,101 +474,93 @@ child_run(struct child *child, const struct plan *plan, FILE *counts)
 
 /* --- The parent. */
 
-static void
-order(struct worker *worker, enum word word, size_t piece, int64_t place)
-{
-	struct note note;
-
-	memset(&note, 0, sizeof(note));
-	note.word = word;
-	note.piece = piece;
-	note.place = place;
-	if (transfer(worker->socket, &note, 1) != 0)
-		worker->is = GONE;
-}
-
-static void
-start(struct worker *worker, struct settings *set, char *const *path, const struct plan *plan,
-    const struct worker *others, int nothers)
-{
-	struct child child;
-	int pair[2], i;
-
-	if ((worker->counts = tmpfile()) == NULL ||
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-		err(EX_OSERR, "-j");
-	if ((worker->pid = fork()) == -1)
-		err(EX_OSERR, "-j");
-	if (worker->pid == 0) {
-		close(pair[0]);
-		for (i = 0; i < nothers; i++)
-			close(others[i].socket);
-		(void)signal(SIGINT, SIG_IGN);		/* the parent sends SIGTERM */
-		(void)signal(SIGHUP, SIG_IGN);
-		memset(&child, 0, sizeof(child));
-		child.set = set;
-		child.path = path;
-		child.socket = pair[1];
-		child_run(&child, plan, worker->counts);
-	}
-	close(pair[1]);
-	worker->socket = pair[0];
-	worker->is = IDLE;
-}
-
 struct office {
 	struct settings	*set;
 	char *const	*path;
 	int		 npath;
 	struct plan	*plan;
-	struct worker	*worker;
-	int		 n;
-	size_t		 given;		/* pieces that were given out */
-	size_t		 turn;		/* the piece that may write */
-	size_t		 finished;
+	struct worker	 worker[JOBS_MAX];
+	size_t		 n;
+	int		 notes;		/* what the processes say */
+	int		 alive;		/* ends when they all have */
+	int		 lock;
+	size_t		 finished;	/* pieces */
 	struct spot	*place;
 	struct progress	*progress;
 	unsigned char	*events;	/* by input: it held something */
 };
 
-/* Lets a worker write whose turn it is, or sends it back. */
 static void
-grant(struct office *o, struct worker *worker)
+start(struct office *o, size_t number, int notes)
 {
-	struct piece *piece = &o->plan->piece[worker->piece];
-	int64_t ended;
-	int i;
+	struct worker *worker = &o->worker[number];
+	struct child child;
+	size_t i;
 
-	if (worker->is != WAITING || (!o->set->unordered && worker->piece != o->turn))
+	if ((worker->counts = tmpfile()) == NULL || (worker->pid = fork()) == -1)
+		err(EX_OSERR, "-j");
+	if (worker->pid != 0)
 		return;
-	for (i = 0; i < o->n; i++) {
-		if (o->worker[i].is == WRITING)
-			return;			/* lines of two would get mixed up */
+	memset(&child, 0, sizeof(child));
+	child.set = o->set;
+	child.path = o->path;
+	child.plan = o->plan;
+	child.baton = worker->baton;
+	child.pass = o->worker[(number + 1) % o->n].pass;
+	child.notes = notes;
+	child.lock = o->lock;
+	for (i = 0; i < o->n; i++) {		/* the ring breaks where a process ends */
+		if (o->worker[i].baton != child.baton)
+			close(o->worker[i].baton);
+		if (o->worker[i].pass != child.pass)
+			close(o->worker[i].pass);
 	}
-	if (piece->follows) {
-		ended = piece[-1].next;
-		if (ended == -1)
-			return;			/* not known yet */
-		if (ended != piece->first) {
-			worker->is = BUSY;
-			order(worker, AGAIN, worker->piece, ended);
-			return;
-		}
-	}
-	if (piece->ready != -1)
-		piece->next = piece->ready;
-	worker->is = WRITING;
-	order(worker, WRITE, worker->piece, 0);
+	close(o->notes);
+	close(o->alive);
+	(void)signal(SIGINT, SIG_IGN);		/* the parent sends SIGTERM */
+	(void)signal(SIGHUP, SIG_IGN);
+	child_run(&child, number, o->n, worker->counts);
 }
 
 static void
-done(struct office *o, struct worker *worker, const struct note *note)
+start_all(struct office *o)
 {
-	struct piece *piece = &o->plan->piece[worker->piece];
-	const char *file = note->file;
+	int pair[2], notes[2], alive[2];
+	FILE *lock = NULL;
+	size_t i;
+
+	if (pipe2(notes, O_CLOEXEC) != 0 || pipe2(alive, O_CLOEXEC) != 0 ||
+	    fcntl(notes[0], F_SETFL, O_NONBLOCK) != 0 ||
+	    (o->set->unordered && (lock = tmpfile()) == NULL))
+		err(EX_OSERR, "-j");
+	o->notes = notes[0];
+	o->alive = alive[0];
+	o->lock = lock != NULL ? fileno(lock) : -1;
+	for (i = 0; i < o->n; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+			err(EX_OSERR, "-j");
+		o->worker[i].baton = pair[0];
+		o->worker[i].pass = pair[1];
+	}
+	for (i = 0; i < o->n; i++)
+		start(o, i, notes[1]);
+	for (i = 0; i < o->n; i++) {
+		close(o->worker[i].baton);
+		close(o->worker[i].pass);
+	}
+	close(notes[1]);
+	close(alive[1]);
+	if (lock != NULL)
+		fclose(lock);
+}
+
+static void
+hear(struct office *o, const struct note *note)
+{
+	const struct piece *piece = &o->plan->piece[note->piece];
+	const char *file = piece->nfile > 0 ? piece->file[note->file] : o->path[piece->input];
 	int i;
 
-	piece->next = note->next;
 	for (i = 0; i < OUTCOMES; i++)
 		o->set->seen[i] += note->seen[i];
 	o->set->failed |= note->failed != 0;
@@ -540,138 +568,66 @@ done(struct office *o, struct worker *worker, const struct note *note)
 		o->events[piece->input] = 1;
 	o->progress->messages += note->messages;
 	o->progress->done += note->octets;
-	worker->is = IDLE;
-	o->turn++;
 	o->finished++;
 	/* where a run would go on */
-	if (!note->stopped)
-		file = piece->nfile > 0 ? piece->file[piece->nfile - 1] : o->path[piece->input];
 	o->place->input = piece->input;
 	o->place->offset = note->next;
+	o->place->output = note->size;
 	free(o->place->file);
 	if ((o->place->file = strdup(file)) == NULL)
 		err(EX_OSERR, NULL);
 }
 
-static void
-give(struct office *o, struct worker *worker)
-{
-	if (worker->is != IDLE || o->given == o->plan->n)
-		return;
-	worker->piece = o->given++;
-	worker->is = BUSY;
-	order(worker, WORK, worker->piece, o->plan->piece[worker->piece].from);
-}
-
-/* One word of a worker. */
-static void
-hear(struct office *o, struct worker *worker)
-{
-	struct note note;
-
-	if (transfer(worker->socket, &note, 0) != 0) {
-		worker->is = GONE;
-		return;
-	}
-	if (note.word == DONE) {
-		done(o, worker, &note);
-	} else if (interrupted) {
-		order(worker, STOP, 0, 0);
-		worker->is = IDLE;
-	} else {
-		o->plan->piece[worker->piece].first = note.place;
-		o->plan->piece[worker->piece].ready = note.next;
-		worker->is = WAITING;
-	}
-}
-
-/* Waits for words of the workers, and answers how many of them work. */
-static int
-attend(struct office *o)
-{
-	struct pollfd fds[JOBS_MAX];
-	int i, working = 0;
-
-	for (i = 0; i < o->n; i++) {
-		struct worker *worker = &o->worker[i];
-
-		fds[i].fd = worker->is == BUSY || worker->is == WRITING ? worker->socket : -1;
-		fds[i].events = POLLIN;
-		fds[i].revents = 0;
-		working += fds[i].fd != -1;
-	}
-	if (working == 0)
-		return 0;
-	if (poll(fds, (nfds_t)o->n, 500) > 0) {
-		for (i = 0; i < o->n; i++) {
-			if (fds[i].revents != 0)
-				hear(o, &o->worker[i]);
-		}
-	}
-	return working;
-}
-
-static void
-await(struct worker *worker)
-{
-	while (!worker->ended && waitpid(worker->pid, &worker->status, 0) == -1 && errno == EINTR)
-		continue;
-	worker->ended = 1;
-}
-
-/* A process went.  Where that is because nobody reads on, as behind head(1), so does
- * this one, and without a word; the others end when their sockets do. */
-static void
-went(struct office *o, struct worker *worker)
-{
-	await(worker);
-	if (WIFSIGNALED(worker->status) && WTERMSIG(worker->status) == SIGPIPE)
-		(void)raise(SIGPIPE);
-	warnx("a process of -j ended early; what was written before it is whole");
-	o->set->failed = 1;
-	interrupted = 1;
-	worker->is = IDLE;
-}
-
+/* Hears what the processes say until the last one has ended.  Each piece is a word, and
+ * to be woken for each would take a core from those who work. */
 static void
 work(struct office *o)
 {
+	struct pollfd fd = { o->alive, POLLIN, 0 };
+	struct note note;
 	double saved = seconds_now();
-	int i, told = 0;
+	ssize_t n;
+	size_t i;
+	int told = 0, ended;
 
 	do {
-		for (i = 0; i < o->n && !interrupted; i++)
-			give(o, &o->worker[i]);
-		for (i = 0; i < 2 * o->n && !interrupted; i++)	/* one may allow another */
-			grant(o, &o->worker[i % o->n]);
-		for (i = 0; i < o->n && interrupted && !told; i++) {
-			if (o->worker[i].is == BUSY || o->worker[i].is == WRITING)
+		if (interrupted && !told) {
+			for (i = 0; i < o->n; i++)
 				(void)kill(o->worker[i].pid, SIGTERM);	/* before the next message */
-			else if (o->worker[i].is == WAITING)
-				order(&o->worker[i], STOP, 0, 0);
+			told = 1;
 		}
-		told = interrupted != 0;
-		for (i = 0; i < o->n; i++) {
-			if (o->worker[i].is == GONE)
-				went(o, &o->worker[i]);
-		}
+		ended = poll(&fd, 1, LISTEN) > 0;
+		while ((n = read(o->notes, &note, sizeof(note))) == sizeof(note) &&
+		    note.piece < o->plan->n)
+			hear(o, &note);
+		if (n > 0 || (n == -1 && errno != EINTR && errno != EAGAIN))
+			err(EX_OSERR, "-j");
 		progress_show(o->progress);
 		if (o->set->resume != NULL && o->set->summary == NULL && o->place->file != NULL &&
 		    seconds_now() - saved > 10) {
 			(void)resume_write(o->set, o->path, o->npath, o->place);
 			saved = seconds_now();
 		}
-	} while (attend(o) > 0 || (!interrupted && o->finished < o->plan->n));
+	} while (!ended);
+	close(o->notes);
+	close(o->alive);
 }
 
 static void
 finish(struct office *o, struct worker *worker)
 {
-	order(worker, STOP, 0, 0);
-	close(worker->socket);
-	await(worker);
-	if (!WIFEXITED(worker->status) || WEXITSTATUS(worker->status) != 0)
+	int status = 0;
+
+	while (waitpid(worker->pid, &status, 0) == -1 && errno == EINTR)
+		continue;
+	/* nobody reads on, as behind head(1): so does this one, and without a word */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)
+		(void)raise(SIGPIPE);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		warnx("a process of -j ended early; what was written before it is whole");
 		o->set->failed = 1;
+		interrupted = 1;
+	}
 	if (fseek(worker->counts, 0, SEEK_SET) != 0)
 		o->set->failed = 1;
 	if (o->set->summary != NULL && summary_read(o->set->summary, worker->counts, "-j") != 0)
@@ -686,23 +642,22 @@ run_parallel(struct settings *set, char *const *path, int npath, struct spot *pl
     struct progress *progress)
 {
 	struct plan plan = { NULL, 0, 0, NULL, 0 };
-	struct worker worker[JOBS_MAX];
 	struct office o = { .set = set, .path = path, .npath = npath, .plan = &plan,
-	    .worker = worker, .n = set->jobs, .place = place, .progress = progress };
+	    .place = place, .progress = progress };
 	int i, first = place->input;
+	size_t k;
 
-	memset(worker, 0, sizeof(worker));
 	if ((o.events = calloc((size_t)npath, 1)) == NULL)
 		err(EX_OSERR, NULL);
 	if (place->file != NULL)
 		o.events[first] = 1;
 	plan_make(&plan, path, npath, place);
+	o.n = plan.n < (size_t)set->jobs ? plan.n : (size_t)set->jobs;
 	(void)fflush(stdout);
-	for (i = 0; i < o.n; i++)
-		start(&worker[i], set, path, &plan, worker, i);
+	start_all(&o);
 	work(&o);
-	for (i = 0; i < o.n; i++)
-		finish(&o, &worker[i]);
+	for (k = 0; k < o.n; k++)
+		finish(&o, &o.worker[k]);
 	for (i = first; i < npath && !interrupted; i++) {
 		if (!o.events[i])
 			set->seen[NO_CHAIN]++;

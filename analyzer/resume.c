@@ -95,17 +95,20 @@ resume_write(struct settings *set, char *const *path, int npath, const struct sp
 	json_t *all, *seen = json_array();
 	int64_t size = 0;
 	FILE *out;
-	int i, failed = 0;
+	int i, failed = 0, has_size;
 
 	if (fflush(stdout) != 0)
 		return -1;
+	has_size = output_size(&size);
+	if (place->output >= 0)		/* who writes may have gone on meanwhile */
+		size = place->output;
 	(void)identity(place->file, place->offset, hex);
 	for (i = 0; i < OUTCOMES; i++)
 		json_array_append_new(seen, json_integer((json_int_t)set->seen[i]));
 	all = json_pack("{s:i, s:o, s:i, s:s, s:I, s:s, s:o, s:o, s:b}", "resume", FORM,
 	    "arguments", arguments(set, path, npath), "input", place->input, "file", place->file,
 	    "offset", (json_int_t)place->offset, "sha256", hex, "seen", seen, "output",
-	    output_size(&size) ? json_integer((json_int_t)size) : json_null(), "failed",
+	    has_size ? json_integer((json_int_t)size) : json_null(), "failed",
 	    set->failed);
 	if (all == NULL || snprintf(name, sizeof(name), "%s.new", set->resume) >= (int)sizeof(name)) {
 		warnx("--resume: %s: only names in UTF-8 can be kept", visible(place->file));

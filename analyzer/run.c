@@ -151,7 +151,7 @@ run_input(struct settings *set, char *const *path, int npath, struct spot *place
 			progress_show(progress);
 		}
 		if (set->resume != NULL && seconds_now() - saved > SAVE_EACH) {
-			struct spot now = { place->input, NULL, input_tell(input, &file) };
+			struct spot now = { place->input, NULL, input_tell(input, &file), -1 };
 
 			now.file = lent(file);
 			(void)resume_write(set, path, npath, &now);
@@ -187,7 +187,7 @@ run(struct settings *set, char *const *path, int npath)
 	static const enum outcome by_weight[] = { SOME_WEAK, INCOMPLETE, NO_CHAIN };
 	struct arena *arena = arena_new();
 	struct progress progress;
-	struct spot place = { 0, NULL, 0 };
+	struct spot place = { 0, NULL, 0, -1 };
 	int i, status = ALL_STRONG, going = 1, goes_on = 0;
 
 	if (npath == 0) {

@@ -32,6 +32,7 @@ struct spot {
 	int	 input;				/* which of the arguments */
 	char	*file;				/* of a folder, or the input itself; owned */
 	int64_t	 offset;			/* of the next message; octets of text */
+	int64_t	 output;			/* octets that were written then; -1: all that are there */
 };
 /* YES: the state is read, and the settings hold what was counted.  NO: there is
  * none, begin at the start.  BAD: said on standard error. */

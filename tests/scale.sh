@@ -202,27 +202,50 @@ trace --stats dialects "$work/box" >"$work/a"
 trace --stats dialects -j 2 "$work/box" >"$work/b"
 same '--stats dialects: -j 2 counts as one process'
 
-# --- Interrupted, and gone on with.  The reader waits, so that the run has to.
+# --- Interrupted, and gone on with.  The reader takes one line, and the rest when it is
+# told to, so that the run is in the midst of its work until then.
+
+there()		# FILE: it comes, within a minute
+{
+	tries=600
+	until [ -e "$1" ] || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done
+}
+
+begin()		# ARGUMENT ...: a run whose output goes to $work/out; $run, $reader
+{
+	rm -f "$work/begun" "$work/go"
+	{
+		IFS= read -r line && printf '%s\n' "$line"
+		: >"$work/begun"
+		there "$work/go"
+		cat
+	} <"$work/pipe" >>"$work/out" &
+	reader=$!
+	./deeptrace "$@" -f json "$work/dir" "$work/box" >"$work/pipe" 2>"$work/log" &
+	run=$!
+	there "$work/begun"
+}
+
+end()		# $status
+{
+	: >"$work/go"
+	wait "$run"
+	status=$?
+	wait "$reader"
+}
 
 mkfifo "$work/pipe"
-interrupted_run()	# NAME JOBS: $work/out grows, $status
+interrupted_run()	# JOBS
 {
-	{ sleep 0.7; cat; } <"$work/pipe" >>"$work/out" &
-	reader=$!
-	./deeptrace -j "$2" --resume "$work/state" -f json "$work/dir" "$work/box" \
-	    >"$work/pipe" 2>"$work/log" &
-	run=$!
-	sleep 0.4
-	kill -TERM $run 2>/dev/null
-	wait $run
-	status=$?
-	wait $reader
+	begin -j "$1" --resume "$work/state"
+	kill -TERM "$run" 2>/dev/null
+	end
 }
 trace -f json "$work/dir" "$work/box" >"$work/a"
 for jobs in 1 2; do
 	: >"$work/out"
 	rm -f "$work/state"
-	interrupted_run first $jobs
+	interrupted_run $jobs
 	is $status 75 "-j $jobs: interrupted, exit status"
 	grep -q 'interrupted after [0-9]* messages, at octet [0-9]* of .*; the same command goes on from ' \
 	    "$work/log"
@@ -231,7 +254,7 @@ for jobs in 1 2; do
 for line in open(sys.argv[1]):
     json.loads(line)' "$work/out" 2>"$work/log"
 	ok $? "-j $jobs: what was written is whole"
-	interrupted_run again "$jobs"
+	interrupted_run "$jobs"
 	./deeptrace -j "$jobs" --resume "$work/state" -f json "$work/dir" "$work/box" >>"$work/out" \
 	    2>"$work/log"
 	cp "$work/out" "$work/b"
@@ -240,7 +263,7 @@ for line in open(sys.argv[1]):
 	ok $? "-j $jobs: the state is gone when all is done"
 done
 : >"$work/out"
-interrupted_run state 1
+interrupted_run 1
 cp "$work/state" "$work/kept"
 printf 'half a li' >>"$work/out"
 jq -c ".output = $(wc -c <"$work/out") - 9" "$work/kept" >"$work/state"
@@ -265,6 +288,19 @@ trace --resume "$work/state" --unordered "$work/box"
 is $? 64 '--resume: not --unordered'
 trace --resume "$work/state" -f html "$work/box"
 is $? 64 '--resume: not a page'
+
+# The second process waits for its turn, and is killed: the others stop.
+: >"$work/out"
+begin -j 2
+tries=600
+until [ "$(ps -o pid= --ppid "$run" | wc -l)" = 2 ] || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done
+kill -KILL "$(ps -o pid= --ppid "$run" --sort pid | tail -n 1)"
+end
+is $status 75 '-j 2, a process is killed: exit status'
+grep -q 'a process of -j ended early; what was written before it is whole' "$work/log"
+ok $? '-j 2, a process is killed: is said'
+head -n "$(grep -c . "$work/out")" "$work/a" | cmp - "$work/out" >"$work/log" 2>&1
+ok $? '-j 2, a process is killed: what was written is whole'
 
 # --- Progress.
 
