@@ -27,6 +27,7 @@
 #include "relay.h"
 
 #define CHUNK		16384		/* octets of a TLS record */
+#define GATHERED	(4 * (CHUNK + 64))	/* octets of records that go out in one write(2) */
 /*
  * Octets that a read has room for: little where little comes, more where a text does.
  * libevent puts a head before them and rounds up to a power of two: at 128 KB malloc(3)
@@ -265,6 +266,30 @@ send_clear(struct io *io)
 	}
 }
 
+/* The records of a turn leave together: each would be a way through the kernel of its own. */
+static void
+send_gathered(struct io *io)
+{
+	BIO	*records = SSL_get_wbio(io->ssl);
+
+	errno = 0;
+	if (io->over || BIO_flush(records) > 0)
+		return;
+	if (BIO_should_retry(records))
+		event_add(io->writer, NULL);
+	else
+		end(io, errno == 0 ? "connection closed" : strerror(errno));
+}
+
+/* Octets that the socket has not taken yet. */
+static size_t
+unsent(const struct io *io)
+{
+	size_t	n = evbuffer_get_length(io->out);
+
+	return io->ssl == NULL ? n : n + (size_t)BIO_wpending(SSL_get_wbio(io->ssl));
+}
+
 static void
 send_records(struct io *io)
 {
@@ -276,7 +301,7 @@ send_records(struct io *io)
 		errno = 0;
 		n = n < CHUNK ? n : CHUNK;
 		if (evbuffer_peek(io->out, 1, NULL, &part, 1) < 1)
-			return;
+			break;
 		/* Small pieces go in one record, large ones without a copy. */
 		if (part.iov_len < n && part.iov_len < CHUNK / 4) {
 			part.iov_base = evbuffer_pullup(io->out, (ev_ssize_t)n);
@@ -288,10 +313,11 @@ send_records(struct io *io)
 		sent = SSL_write(io->ssl, part.iov_base, (int)part.iov_len);
 		if (sent <= 0) {
 			tls_answer(io, sent, "TLS");
-			return;
+			break;
 		}
 		evbuffer_drain(io->out, (size_t)sent);
 	}
+	send_gathered(io);
 }
 
 /* Sends what it can, calls nobody. */
@@ -335,11 +361,11 @@ on_write(evutil_socket_t fd, short what, void *arg)
 	send_out(io);
 	if (io->over)
 		return;
-	if (evbuffer_get_length(io->out) == 0 && io->close_when_sent) {
+	if (io->close_when_sent && unsent(io) == 0) {
 		io_free(io);
 		return;
 	}
-	if (io->full && evbuffer_get_length(io->out) <= FLOW_LOW) {
+	if (io->full && unsent(io) <= FLOW_LOW) {
 		io->full = 0;
 		call(io, io->calls->drained);
 	}
@@ -473,10 +499,25 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	end(io, "timed out");
 }
 
+/* Between OpenSSL and the socket, for what it writes. */
+static int
+gather(struct ssl_st *ssl)
+{
+	BIO	*buffer = BIO_new(BIO_f_buffer()), *socket = SSL_get_wbio(ssl);
+
+	if (buffer == NULL || BIO_set_write_buffer_size(buffer, GATHERED) != 1) {
+		BIO_free(buffer);
+		return 0;
+	}
+	BIO_up_ref(socket);		/* it is the one for reading too */
+	SSL_set0_wbio(ssl, BIO_push(buffer, socket));
+	return 1;
+}
+
 int
 io_secure(struct io *io, struct ssl_st *ssl, int server)
 {
-	if (ssl == NULL || io->ssl != NULL || SSL_set_fd(ssl, io->fd) != 1) {
+	if (ssl == NULL || io->ssl != NULL || SSL_set_fd(ssl, io->fd) != 1 || !gather(ssl)) {
 		SSL_free(ssl);
 		return -1;
 	}
@@ -496,7 +537,7 @@ io_flush(struct io *io)
 	if (io->over || io->connecting || io->handshaking)
 		return;
 	send_out(io);
-	if (evbuffer_get_length(io->out) > FLOW_LOW)
+	if (unsent(io) > FLOW_LOW)
 		io->full = 1;
 }
 
@@ -545,7 +586,7 @@ io_finish(struct io *io)
 		return;
 	}
 	send_out(io);
-	if (io->over || evbuffer_get_length(io->out) == 0) {
+	if (io->over || unsent(io) == 0) {
 		io_free(io);
 		return;
 	}

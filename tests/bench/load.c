@@ -14,6 +14,10 @@
  *		seconds, messages that were taken, messages that were not
  *		-w opens the connections, goes as far as RCPT, prints a line, and waits
  *		for the end of its standard input
+ *	load proxy ADDRESS PORT ADDRESS PORT
+ *		the least that can stand between the two: what comes in the clear to the first
+ *		address goes on over TLS to the second, what comes back goes back, and nothing
+ *		is looked at, until the end of its standard input
  *
  * It is no test of anybody's SMTP: what it does not expect ends the connection.
  */
@@ -25,6 +29,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -278,24 +283,48 @@ start_thread(void *(*function)(void *), void *argument, pthread_t *thread)
 	pthread_attr_destroy(&attributes);
 }
 
+struct door {
+	int	 listener;
+	void	*(*serve)(void *);	/* in a thread of its own, with the stream */
+};
+
 static void *
 accept_all(void *argument)
 {
-	int	listener = *(int *)argument, fd;
+	const struct door	*door = argument;
+	int			 fd;
 
-	while ((fd = accept(listener, NULL, NULL)) != -1) {
+	while ((fd = accept(door->listener, NULL, NULL)) != -1) {
 		atomic_fetch_add(&connections, 1);
-		start_thread(serve_one, stream_new(fd), NULL);
+		start_thread(door->serve, stream_new(fd), NULL);
 	}
 	return NULL;
+}
+
+static void
+open_door(struct door *door, const char *at, const char *number, void *(*one)(void *))
+{
+	struct sockaddr_in	here;
+	int			on = 1;
+
+	memset(&here, 0, sizeof(here));
+	here.sin_family = AF_INET;
+	here.sin_port = htons((unsigned short)atoi(number));
+	door->serve = one;
+	if (inet_pton(AF_INET, at, &here.sin_addr) != 1 ||
+	    (door->listener = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
+	    setsockopt(door->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
+	    bind(door->listener, (struct sockaddr *)&here, sizeof(here)) == -1 ||
+	    listen(door->listener, 1024) == -1)
+		die(at);
+	start_thread(accept_all, door, NULL);
 }
 
 static int
 sink(char *argv[])
 {
-	struct sockaddr_in	here;
+	static struct door	door;
 	char			line[16];
-	int			listener, on = 1;
 
 	if ((context = SSL_CTX_new(TLS_server_method())) == NULL ||
 	    SSL_CTX_use_certificate_chain_file(context, argv[2]) != 1 ||
@@ -303,16 +332,7 @@ sink(char *argv[])
 		fprintf(stderr, "load: cannot use %s and %s\n", argv[2], argv[3]);
 		return 1;
 	}
-	memset(&here, 0, sizeof(here));
-	here.sin_family = AF_INET;
-	here.sin_port = htons((unsigned short)atoi(argv[1]));
-	if (inet_pton(AF_INET, argv[0], &here.sin_addr) != 1 ||
-	    (listener = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
-	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-	    bind(listener, (struct sockaddr *)&here, sizeof(here)) == -1 ||
-	    listen(listener, 1024) == -1)
-		die(argv[0]);
-	start_thread(accept_all, &listener, NULL);
+	open_door(&door, argv[0], argv[1], serve_one);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		printf("%lu %lu %lu %lu\n", atomic_load(&messages), atomic_load(&octets),
 		    atomic_load(&connections), atomic_load(&sessions));
@@ -528,6 +548,77 @@ source(int argc, char *argv[])
 	return atomic_load(&failures) == 0 ? 0 : 1;
 }
 
+/*
+ * The proxy.
+ */
+
+/* All records of one SSL_write(3) by one write(2), as deep-relay does it. */
+static int
+gather(SSL *ssl)
+{
+	BIO	*buffer = BIO_new(BIO_f_buffer()), *socket_bio = SSL_get_wbio(ssl);
+
+	if (buffer == NULL || BIO_set_write_buffer_size(buffer, BUFFER + 1024) != 1)
+		return -1;
+	BIO_up_ref(socket_bio);
+	SSL_set0_wbio(ssl, BIO_push(buffer, socket_bio));
+	return 0;
+}
+
+static void
+copy(struct stream *client, struct stream *server)
+{
+	struct pollfd	fd[2] = { { client->fd, POLLIN, 0 }, { server->fd, POLLIN, 0 } };
+	int		got;
+
+	/* behind a session ticket nothing is waited for here */
+	SSL_clear_mode(server->ssl, SSL_MODE_AUTO_RETRY);
+	while (poll(fd, 2, -1) > 0) {
+		if (fd[0].revents != 0) {
+			got = (int)read(client->fd, client->buffer, BUFFER);
+			if (got <= 0 || put(server, client->buffer, (size_t)got) != 0 ||
+			    BIO_flush(SSL_get_wbio(server->ssl)) <= 0)
+				return;
+		}
+		if (fd[1].revents != 0) {
+			/* a record at a time, so that nothing is left in OpenSSL */
+			got = SSL_read(server->ssl, server->buffer, BUFFER);
+			if (got > 0 ? put(client, server->buffer, (size_t)got) != 0 :
+			    SSL_get_error(server->ssl, got) != SSL_ERROR_WANT_READ)
+				return;
+		}
+	}
+}
+
+static void *
+pass_one(void *argument)
+{
+	struct stream	*client = argument, *server = connect_to();
+
+	if (server != NULL && gather(server->ssl) == 0 && say(client, "220 proxy ESMTP\r\n") == 0)
+		copy(client, server);
+	if (server != NULL)
+		stream_free(server);
+	stream_free(client);
+	return NULL;
+}
+
+static int
+proxy(char *argv[])
+{
+	static struct door	door;
+
+	if ((context = SSL_CTX_new(TLS_client_method())) == NULL)
+		die("load");
+	with_tls = 1;
+	address = argv[2];
+	port = argv[3];
+	open_door(&door, argv[0], argv[1], pass_one);
+	while (getchar() != EOF)
+		continue;
+	return 0;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -538,8 +629,11 @@ main(int argc, char *argv[])
 		status = sink(argv + 2);
 	else if (argc > 2 && strcmp(argv[1], "source") == 0)
 		status = source(argc - 1, argv + 1);
+	else if (argc == 6 && strcmp(argv[1], "proxy") == 0)
+		status = proxy(argv + 2);
 	if (status == 64)
 		fprintf(stderr, "usage: load sink ADDRESS PORT CERTIFICATE KEY\n       load source [-tw] "
-		    "[-c N] [-n N] [-p N] [-s OCTETS] ADDRESS PORT RECIPIENT\n");
+		    "[-c N] [-n N] [-p N] [-s OCTETS] ADDRESS PORT RECIPIENT\n"
+		    "       load proxy ADDRESS PORT ADDRESS PORT\n");
 	return status;
 }

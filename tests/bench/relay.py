@@ -6,6 +6,7 @@ relay.py [ROUNDS [-v]]: how quickly mail goes through deep-relay, side by side i
 2,000 small messages and 100 of 5 MB, over TLS to one sink,
 
 	direct			from a source that speaks to the sink itself
+	a bare proxy		from that source, through one that copies octets (below)
 	deep-relay		from that source, through deep-relay
 	Postfix, OpenSMTPD	from their queues, by their own clients
 	Postfix by deep-relay	from their queues, through deep-relay
@@ -21,9 +22,11 @@ OpenSMTPD gets a tenth of them, and its time is that of all at the same speed.  
 that of all processes at both ends and between, and what of it is deep-relay's own.
 The source speaks in the clear to deep-relay, and does not encrypt as it does to the sink:
 that work is deep-relay's then, and the way over loopback, written and read once more, is
-what the machine asks for.  With two cores and a sink that does
-nothing with a message, it is what messages a second come from; on a machine that does
-other things too it is the figure to look at.  Needs root and the root "trixie" of
+what the machine asks for.  How much that is is measured too: a bare proxy (tests/bench/load)
+has the same two connections, the same TLS, large buffers, and looks at nothing; what it
+loses against direct no proxy can have.  With two cores and a sink that does nothing with a
+message, CPU is what messages a second come from; on a machine that does other things too it
+is the figure to look at.  Needs root and the root "trixie" of
 tests/lab/fetch.
 """
 import os
@@ -40,7 +43,7 @@ import lab
 from sink import LOAD, SINK, Sink
 
 TO, BY = "user@sink.lab.test", "user@by.lab.test"
-PORT = 10025            # of deep-relay
+PORT, BARE = 10025, 10024       # of deep-relay, and of the bare proxy
 # Messages, octets, messages on one connection of the source.
 SIZES = (("2,000 of 2 KB, 20 a connection", 2000, 2000, 20),
     ("2,000 of 2 KB, a connection each", 2000, 2000, 1),
@@ -196,11 +199,15 @@ def bench(it):
         "mx.sink.lab.test": {"A": SINK}})
     sink = Sink(it, "mx.sink.lab.test")
     relay = deep_relay(it)
+    bare = subprocess.Popen((LOAD, "proxy", "127.0.0.1", str(BARE), SINK, "25"),
+        stdin=subprocess.PIPE)
+    it.listens("127.0.0.1", BARE)
     postfix(it)
     it.write("/etc/smtpd.conf", SMTPD)
     it.start("smtpd", "/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf")
     it.listens("127.0.0.1", 2525)
     ways = (("direct", lambda *a: source(SINK, 25, *a, "-t")),
+        ("a bare proxy", lambda *a: source("127.0.0.1", BARE, *a)),
         ("deep-relay", lambda *a: source("127.0.0.1", PORT, *a)),
         ("Postfix", lambda *a: run_postfix(it, sink, TO, *a)),
         ("Postfix by deep-relay", lambda *a: run_postfix(it, sink, BY, *a)),
@@ -217,7 +224,7 @@ def bench(it):
         own = {name: [] for name, _ in ways}
         for _ in range(rounds):
             for name, way in ways:
-                if each == 1 and name not in ("direct", "deep-relay"):
+                if each == 1 and name not in ("direct", "a bare proxy", "deep-relay"):
                     continue    # they make connections as they please, see above
                 before = sink.count()
                 USED[:] = [cpu()]
@@ -242,6 +249,13 @@ def bench(it):
                 100 * first / middle, beside, " ".join("%.2f" % one for one in
                 times[name]), work, 100 * work / least,
                 statistics.median(own[name])))
+        if times.get("a bare proxy") and times.get("deep-relay"):
+            shares = [statistics.median(one["deep-relay"]) / statistics.median(
+                one["a bare proxy"]) for one in (times, used)]
+            lab.diag("%-32s deep-relay: %.1f %% of the messages a second of a bare proxy, at "
+                "%.1f %% of its CPU" % (what, 100 / shares[0], 100 * shares[1]))
+    bare.stdin.close()
+    bare.wait()
     idle = memory(relay.pid)
     held = subprocess.Popen((LOAD, "source", "-w", "-c", str(SESSIONS), "127.0.0.1",
         str(PORT), TO), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
