@@ -529,6 +529,29 @@ add_field(struct client *client)
 		note(LOG_ERR, "%s: no Received field could be made", client->id);
 }
 
+/* What a "relayed" DSN gives back. */
+static void
+keep_header(struct client *client, const char *p, size_t n)
+{
+	size_t			 had = evbuffer_get_length(client->header);
+	struct evbuffer_ptr	 end;
+	struct evbuffer		*whole = client->header;
+
+	if (had >= HEADER_HOLD_MAX)
+		return;
+	evbuffer_add(whole, p, n < HEADER_HOLD_MAX - had ? n : HEADER_HOLD_MAX - had);
+	end = evbuffer_search(whole, "\r\n", 2, NULL);
+	if (end.pos != 0)		/* else it is an empty header */
+		end = evbuffer_search(whole, "\r\n\r\n", 4, NULL);
+	if (end.pos < 0)
+		return;
+	client->header = evbuffer_new();
+	if (client->header != NULL)
+		evbuffer_remove_buffer(whole, client->header, end.pos == 0 ? 0 : (size_t)end.pos + 2);
+	evbuffer_free(whole);
+	client->wants_header = 0;
+}
+
 static void
 on_data(struct client *client, const struct smtp_reply *reply)
 {
@@ -568,6 +591,9 @@ on_data(struct client *client, const struct smtp_reply *reply)
 	if (client->deciding) {
 		client->deciding = 0;
 		add_field(client);
+		if (client->wants_header && client->header != NULL)
+			keep_header(client, (const char *)evbuffer_pullup(client->hold, -1),
+			    evbuffer_get_length(client->hold));
 		evbuffer_add_buffer(client->up->io->out, client->hold);
 		io_flush(client->up->io);
 		return;
@@ -988,8 +1014,10 @@ on_rcpt_command(struct client *client, struct deep_str rest)
 			refusal = rcpt_parameter(client, recipient, name, value);
 	}
 	if (refusal != NULL) {
-		say(client, refusal);
 		free_recipients(recipient);
+		if (client->nasked > 0)		/* it is not its turn: replies come in order */
+			return 0;
+		say(client, refusal);
 		return 1;
 	}
 	*client->asked_end = recipient;
@@ -1211,28 +1239,6 @@ text_goes_to(struct client *client)
 	if (client->hold != NULL && client->up == NULL)
 		return client->hold;
 	return client->up == NULL ? NULL : client->up->io->out;
-}
-
-/* What a "relayed" DSN gives back. */
-static void
-keep_header(struct client *client, const char *p, size_t n)
-{
-	size_t			 had = evbuffer_get_length(client->header);
-	struct evbuffer_ptr	 end;
-
-	if (had >= HEADER_HOLD_MAX)
-		return;
-	evbuffer_add(client->header, p, n < HEADER_HOLD_MAX - had ? n : HEADER_HOLD_MAX - had);
-	end = evbuffer_search(client->header, "\r\n\r\n", 4, NULL);
-	if (end.pos >= 0) {
-		struct evbuffer	*whole = client->header;
-
-		client->header = evbuffer_new();
-		if (client->header != NULL)
-			evbuffer_remove_buffer(whole, client->header, (size_t)end.pos + 2);
-		evbuffer_free(whole);
-		client->wants_header = 0;
-	}
 }
 
 /* Whether the header of what is held is whole; then it is decided. */

@@ -326,6 +326,7 @@ struct upstream {
 	unsigned		 ready : 1, learnt : 1, in_text : 1, dirty : 1, clear : 1, single : 1;
 	unsigned		 busy : 1, dead : 1, greeted : 1, served : 1;	/* served: it has answered a MAIL */
 	struct upstream		*next;		/* among the idle ones, newest first */
+	struct event		*rest;		/* until it has been idle for long enough; NULL: never was */
 	int64_t			 until;		/* when it is too old for another transaction */
 	/* until it is ready; of the one who made it */
 	struct verify_names	 names;

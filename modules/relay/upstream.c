@@ -17,6 +17,7 @@
  * (busy) its memory stays until that function leaves.
  */
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <openssl/ssl.h>
 
 #include <arpa/inet.h>
@@ -53,6 +54,8 @@ release(struct upstream *up)
 	}
 	worker_leave(up->worker, up->domain);
 	metric(METRIC_UPSTREAMS_NOW, -1);
+	if (up->rest != NULL)
+		event_free(up->rest);
 	free(up);
 }
 
@@ -437,10 +440,8 @@ static void
 idle_reply(void *arg, struct upstream *up, enum upstream_for what, const struct smtp_reply *reply)
 {
 	(void)arg;
-	if (what == FOR_RSET && reply->code / 100 == 2) {
-		io_timeout(up->io, up->worker->settings->keep * 1000);
+	if (what == FOR_RSET && reply->code / 100 == 2)
 		return;
-	}
 	unlink_idle(up);
 	upstream_free(up);
 }
@@ -467,6 +468,29 @@ static const struct upstream_calls	idle_calls = {
 	idle_ready, idle_reply, idle_drained, idle_gone
 };
 
+/* It is left as any other is, with QUIT (RFC 5321 4.1.1.10). */
+static void
+on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct upstream	*up = arg;
+
+	(void)fd;
+	(void)what;
+	unlink_idle(up);
+	upstream_free(up);
+}
+
+/* 0: it cannot be told when it has been idle for long enough. */
+static int
+let_rest(struct upstream *up)
+{
+	const struct timeval	tv = { (time_t)up->worker->settings->keep, 0 };
+
+	if (up->rest == NULL)
+		up->rest = event_new(up->worker->base, -1, 0, on_rested, up);
+	return up->rest != NULL && event_add(up->rest, &tv) == 0;
+}
+
 void
 upstream_keep(struct upstream *up)
 {
@@ -483,7 +507,7 @@ upstream_keep(struct upstream *up)
 	    !worker->draining && worker->settings->keep > 0 && worker->settings->kept > 0;
 	for (i = 0; i < up->waiting; i++)
 		good = good && up->wait[(up->first + i) % PIPELINE_MAX] == FOR_RSET;
-	if (!good) {
+	if (!good || !let_rest(up)) {
 		upstream_free(up);
 		return;
 	}
@@ -493,7 +517,6 @@ upstream_keep(struct upstream *up)
 	up->next = worker->idle;
 	worker->idle = up;
 	worker->nidle++;
-	io_timeout(up->io, worker->settings->keep * 1000);
 	if (worker->nidle > (size_t)worker->settings->kept) {
 		for (oldest = worker->idle; oldest->next != NULL; oldest = oldest->next)
 			;
@@ -518,6 +541,7 @@ void
 upstream_take(struct upstream *up, const struct upstream_calls *owner_calls, void *owner)
 {
 	unlink_idle(up);
+	event_del(up->rest);
 	up->calls = owner_calls;
 	up->owner = owner;
 	set_timer(up);
