@@ -16,6 +16,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import sys
 import threading
 import time
@@ -27,7 +28,7 @@ import lab
 import matrix
 import stand
 from lab import ok, same
-from stand import Client, Relay, answer, deliver, latch_field, raw
+from stand import Client, Relay, answer, deliver, delivered, latch_field, raw, settled
 
 TLS13 = {"min": "1.3"}
 
@@ -142,7 +143,7 @@ def routes(it, relay):
     relay.again()
 
     def peers(mark):
-        return [one["address"] for one in it.wait_events(1, mark, seconds=5)]
+        return [one["address"] for one in it.wait_events(1, mark)]
 
     mark = it.mark()
     deliver("u@two.plain.test")
@@ -170,6 +171,8 @@ def routes(it, relay):
         replies, _ = deliver("u@" + domain)
         ok(replies[0][0] == code and replies[0][1].startswith(words),
             "%s: %d %s" % (domain, code, words.decode()), replies)
+        ok(": no way to %s: %d %s" % (domain, code, replies[0][1].decode()) in relay.log(),
+            "and the log has it, before the client", relay.log()[-600:])
     mark = it.mark()
     deliver("u@loop.plain.test")
     same(peers(mark), ["10.9.0.14"], "RFC 5321 5.1: a host before us in the list is taken")
@@ -256,7 +259,7 @@ def dane(it, relay):
         ("unsigned.lab.test", False, "RFC 7672 2.2.2: not at one that is unsigned itself"),
         ("nexttry.lab.test", True, "the next host where the first one does not match")):
         replies, text = deliver("u@" + domain)
-        lab.wait(lambda: "tls-dane-tlsa" in relay.held(domain), 3 if held else 1)
+        lab.wait(lambda: relay.held(domain))        # one session sets all that it shows
         ok(text and text[0] == 250 and ("tls-dane-tlsa" in relay.held(domain)) == held,
             "D3.2-8: " + what, replies, relay.held(domain))
     for domain in "mismatch.lab.test", "clear.lab.test", "halfbad.lab.test":
@@ -267,7 +270,7 @@ def dane(it, relay):
             "RFC 7672 2.2: %s is deferred" % domain, replies)
     replies, text = deliver("u@unusable.lab.test")
     ok(text and text[0] == 250 and "tls12" in lab.wait(lambda: relay.held(
-        "unusable.lab.test"), 3) and "tls-dane-tlsa" not in relay.held("unusable.lab.test"),
+        "unusable.lab.test")) and "tls-dane-tlsa" not in relay.held("unusable.lab.test"),
         "RFC 7672 2.2: unusable records ask for TLS only", replies)
     same(deliver("u@insecure.plain.test")[1][0], 250,
         "RFC 7672 2.1: without DNSSEC a TLSA record asks for nothing")
@@ -331,7 +334,6 @@ def protocol(it, relay):
     same(client.docmd("DATA"), (451, b"4.3.0 not now"), "the reply to DATA")
     client.quit()
     it.peer("10.9.0.12", name="mx2.plain.test", replies={".": "554 5.7.1 no\x07\x80"})
-    time.sleep(0.1)
     same(deliver("u@b.plain.test")[1], (554, b"5.7.1 no???"),
         "the reply to the text, without its controls")
     ok(relay.events("failed") and "reply=554 5.7.1 no" in relay.events("failed")[-1],
@@ -407,15 +409,14 @@ def protocol(it, relay):
         sock.sendall(b"Subject: x\r\n\r\nx" + middle + b"MAIL FROM:<evil@sender.test>\r\n"
             b"RCPT TO:<u@a.plain.test>\r\nDATA\r\nSubject: evil\r\n\r\nevil\r\n.\r\nNOOP\r\n")
         codes = answer(file)[:3], answer(file)[:3]
-        got = it.wait_events(1, mark)
-        time.sleep(0.05)
+        sock.close()
+        settled(it, mark)
         got = it.events(mark, "message")
         with open("%s/kept/%s.eml" % (it.work, got[0]["sha256"]), "rb") as kept:
             whole = kept.read()
         ok(codes == (b"250", b"250") and len(got) == 1 and b"evil@sender" in whole and
             not re.search(rb"(?<!\r)\n|\r(?!\n)", whole) and not it.events(mark, "bare"),
             "smuggling by %s: one message, line ends mended" % name, codes, got)
-        sock.close()
 
     # A client that has said all, QUIT too, and closes its side, hears the replies.
     it.peer("10.9.0.12", name="mx2.plain.test", delay={".": 0.3})
@@ -437,6 +438,20 @@ def protocol(it, relay):
     codes = [answer(file)[:3] for _ in range(6)]
     same(codes, [b"250", b"250", b"250", b"550", b"250", b"354"], "RFC 2920: replies in order")
     sock.close()
+    for wrong, code in ((b"<v@a.plain.test> NOTIFY=FOO", b"501"), (b"<v@a.plain.test> X=1", b"555"),
+        (b"v@a.plain.test", b"501")):
+        mark = it.mark()
+        sock, file = raw()
+        sock.sendall(b"EHLO c.test\r\nMAIL FROM:<a@sender.test>\r\nRCPT TO:<u@a.plain.test>\r\n"
+            b"RCPT TO:%s\r\nRCPT TO:<w@a.plain.test>\r\nDATA\r\n" % wrong)
+        codes = [answer(file)[:3] for _ in range(6)]
+        sock.sendall(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        codes.append(answer(file)[:3])
+        same(codes, [b"250", b"250", b"250", code, b"250", b"354", b"250"], "RFC 2920: so is the "
+            "one to RCPT TO:%s, which no host is asked for" % wrong.decode())
+        same([one["recipients"] for one in it.wait_events(1, mark)],
+            [["u@a.plain.test", "w@a.plain.test"]], "and the others get it")
+        sock.close()
 
     # What is pipelined towards us is pipelined towards the host, with nobody to get it too.
     for what, sender, profile, codes in (
@@ -460,6 +475,7 @@ def protocol(it, relay):
         got.append(answer(file)[:3])
         same(got, codes, "RFC 2920 3.1: DATA behind RCPT at once, %s" % what)
         sock.close()
+        settled(it, mark)
         same(it.events(mark, "message"), [], "%s: nothing is delivered" % what)
     it.peer("10.9.0.12", name="mx2.plain.test")
     mark = it.mark()
@@ -468,6 +484,7 @@ def protocol(it, relay):
         b"RCPT TO:<v@b.plain.test>\r\nDATA\r\n")
     same([answer(file)[:3] for _ in range(5)], [b"250"] * 4 + [b"354"], "all of it at once")
     sock.close()
+    settled(it, mark)
     lines = [(one["line"][:4], one["ahead"] > 0) for one in it.events(mark, "command") if
         one["tls"]]
     same(lines[1:5], [("MAIL", True), ("RCPT", True), ("RCPT", True), ("DATA", False)],
@@ -475,21 +492,24 @@ def protocol(it, relay):
     same(it.events(mark, "message"), [], "D5.7: a client that goes away behind DATA: no message")
 
     # A client whose kernel holds the last small piece until the one before is acknowledged.
+    # An acknowledgment that is delayed is so each time, but for some at the beginning of a
+    # connection; a machine that is busy is not so each time.
     sock, file = raw()
     sock.sendall(b"EHLO c.test\r\n")
     answer(file)
     took = []
-    for _ in range(9):
+    while len(took) < 5 or min(took[4:]) >= 0.03 and len(took) < 100:
         for line in (b"MAIL FROM:<a@sender.test>", b"RCPT TO:<u@a.plain.test>", b"DATA"):
             sock.sendall(line + b"\r\n")
             answer(file)
         begin = time.time()
         sock.sendall(b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n")
         sock.sendall(b".\r\n")
-        same(answer(file)[:3], b"250", "a text in two pieces")
+        if answer(file)[:3] != b"250":
+            break
         took.append(time.time() - begin)
     sock.close()
-    ok(sorted(took)[4] < 0.03, "no delayed acknowledgment of 40 ms stands in a text's way", took)
+    ok(len(took) > 4 and min(took[4:]) < 0.03, "no delayed acknowledgment of 40 ms stands in a text's way", took)
 
     # Limits of a command line.
     for size, reply in ((4096, b"250"), (4097, b"500")):
@@ -592,12 +612,13 @@ def odd_hosts(it, relay):
             "%s to DATA, the client says DATA: deferred" % reply[:3].decode())
         sock.close()
         host.stop()
+    since = len(relay.log())
     host = Scripted(b"354 go on\r\n", after=b"close")
     sock, file = raw()
     sock.sendall(begin + b"BDAT %d\r\n" % len(text) + text)
     got = [answer(file)[:3] for _ in range(4)]
     host.stop()
-    ok(lab.wait(lambda: "the host closed the connection" in relay.log()),
+    ok(lab.wait(lambda: "the host closed the connection" in relay.log()[since:]),
         "a host closes between two chunks")
     sock.sendall(b"BDAT 3\r\ny\r\n" + b"BDAT 3 LAST\r\nz\r\n" + b"NOOP\r\n")
     got += [answer(file)[:3] for _ in range(3)]
@@ -611,7 +632,7 @@ def kept(it, relay):
     it.peer("10.9.0.11", name="mx1.plain.test")
     it.dns({"a.plain.test": {"MX": "10 mx1.plain.test."}, "mx1.plain.test": {"A": "10.9.0.11"},
         "b.plain.test": {"MX": "10 mx1.plain.test."}})
-    relay.again(relay="keep = 3s", workers=1)
+    relay.again(relay="keep = 30s", workers=1)
     mark = it.mark()
     client = Client()
     same([client.mail_to("u@a.plain.test")[1][0] for _ in range(3)], [250] * 3, "three messages")
@@ -620,7 +641,7 @@ def kept(it, relay):
     same(len(it.events(mark, "connect")), 1, "in one session with the host")
     deliver("u@b.plain.test")
     same(len(it.events(mark, "connect")), 2, "D3.1-2: another domain, another session")
-    ok(lab.wait(lambda: len(it.events(mark, "disconnect")) == 2, 8), "they are not kept for long")
+    same(it.events(mark, "disconnect"), [], "both are kept")
     client = Client()
     client.mail_to("u@a.plain.test")
     it.peer("10.9.0.11", name="mx1.plain.test", drop="MAIL")
@@ -631,7 +652,13 @@ def kept(it, relay):
     it.peer("10.9.0.11", name="mx1.plain.test")
     same(client.mail_to("u@a.plain.test")[1][0], 250, "behind RSET")
     client.quit()
-    time.sleep(3.5)
+    it.peer("10.9.0.11", name="mx1.plain.test")
+    relay.again(relay="keep = 1s", workers=1)
+    mark = it.mark()
+    same(deliver("u@a.plain.test")[1][0], 250, "a session that is kept for a second")
+    ok(lab.wait(lambda: it.events(mark, "disconnect", why="quit"), lab.PATIENCE / 2),
+        "is left by then")
+    relay.again(relay="keep = 30s", workers=1)
     it.peer("10.9.0.11", name="mx1.plain.test", replies={"RSET": "421 4.3.2 bye"})
     client = Client()
     client.mail_to("u@a.plain.test")
@@ -643,10 +670,14 @@ def kept(it, relay):
     client.quit()
     relay.again(relay="keep = 30s\nlife = 2s", workers=1)
     it.peer("10.9.0.11", name="mx1.plain.test")
-    mark = it.mark()
     client = Client()
-    client.mail_to("u@a.plain.test")
-    client.mail_to("u@a.plain.test")
+    for _ in range(20):     # unless the machine let it grow old in between
+        mark, begin = it.mark(), time.time()
+        client.mail_to("u@a.plain.test")
+        client.mail_to("u@a.plain.test")
+        if time.time() - begin < 2:
+            break
+        time.sleep(2)
     same(len(it.events(mark, "connect")), 1, "[relay] life: a young session is used again")
     time.sleep(2)
     client.mail_to("u@a.plain.test")
@@ -710,7 +741,7 @@ def tls_side(it, relay):
     tls.close()
     relay.stop()
     it.write("/etc/deep/key.pem", "nonsense")
-    got = it.run("/usr/sbin/deep-relay", "-f", "/etc/deep/deep.conf", seconds=20)
+    got = it.run("/usr/sbin/deep-relay", "-f", "/etc/deep/deep.conf")
     ok(got.returncode == 78 and "certificate" in got.stderr,
         "D5.2-8: a certificate without its key: it does not start", got.returncode, got.stderr)
 
@@ -779,6 +810,24 @@ def header_decides(it, relay):
     same(deliver("u@a.plain.test", text=no)[1][0], 451, "X-14: unless deep.conf says ignore")
 
 
+def check_returned(it, text, returned, sender):
+    """The report of this text gives back its header, and no more (X-7)."""
+    mark = it.mark()
+    sock, file = raw()
+    sock.sendall(b"EHLO c.test\r\nMAIL FROM:<%s>\r\nRCPT TO:<u@a.plain.test> NOTIFY=SUCCESS\r\n"
+        b"DATA\r\n" % sender.encode())
+    codes = [answer(file)[:3] for _ in range(4)]
+    sock.sendall(text + b".\r\n")
+    codes.append(answer(file)[:3])
+    sock.close()
+    same(codes, [b"250"] * 3 + [b"354", b"250"], "%d octets with NOTIFY=SUCCESS" % len(text))
+    got = it.wait_events(1, mark, address="10.9.0.30")
+    with open("%s/kept/%s.eml" % (it.work, got[0]["sha256"]), "rb") as kept:
+        whole = kept.read()
+    same(whole.split(b"Content-Type: text/rfc822-headers\r\n\r\n")[-1].rpartition(b"\r\n--")[0],
+        returned, "X-7: its header is returned, its body is not")
+
+
 def reports(it, relay):
     """X-8: "relayed" where NOTIFY=SUCCESS ends at a host without DSN."""
     it.peer("10.9.0.11", name="mx1.plain.test", keywords=["PIPELINING"])
@@ -819,11 +868,23 @@ def reports(it, relay):
     client.mail_to("u@b.plain.test", rcpt_options=["NOTIFY=SUCCESS"])
     client.mail_to("u@a.plain.test", rcpt_options=["NOTIFY=FAILURE"])
     client.mail_to("u@a.plain.test", sender="", rcpt_options=["NOTIFY=NEVER"])
+    client.mail_to("u@a.plain.test", sender="last@sender.test", rcpt_options=["NOTIFY=SUCCESS"])
     client.quit()
-    it.wait_events(3, mark)
-    time.sleep(0.3)
-    same(it.events(mark, "message", address="10.9.0.30"), [],
-        "none where the host has DSN, or nobody asked")
+    # They are handed over in the order of their messages: none is to come behind this one.
+    it.wait_events(1, mark, address="10.9.0.30", recipients=["last@sender.test"])
+    same([one["recipients"] for one in it.events(mark, "message", address="10.9.0.30")],
+        [["last@sender.test"]], "none where the host has DSN, or nobody asked")
+
+    # Of a message that was held until its header was known, too (X-14), and of one without any.
+    relay.again(relay="return = 10.9.0.30:25")
+    deliver("u@a.plain.test")
+    ok(lab.wait(lambda: relay.held("a.plain.test")), "a.plain.test is latched")
+    it.peer("10.9.0.11", name="mx1.plain.test", keywords=["PIPELINING"], starttls=False)
+    no = b"TLS-Required: No\r\nSubject: held\r\n"
+    for text in b"\r\nbody 1\r\n\r\nbody 2\r\n", b"\r\nbody 1\r\n\r\n" + message(200000):
+        check_returned(it, no + text, no, "postmaster@sender.test")
+    it.peer("10.9.0.11", name="mx1.plain.test", keywords=["PIPELINING"])
+    check_returned(it, b"\r\nbody 1\r\n\r\nbody 2\r\n", b"", "s@sender.test")
 
 
 def store(it, relay):
@@ -831,7 +892,7 @@ def store(it, relay):
     import sqlite3
     it.peer("10.9.0.11", name="mx1.plain.test")
     it.dns({"a.plain.test": {"MX": "10 mx1.plain.test."}, "mx1.plain.test": {"A": "10.9.0.11"}})
-    relay.again(relay="store-timeout = 1500")
+    relay.again()
     same(deliver("u@a.plain.test")[1][0], 250, "with its store")
     path = it.path("/var/lib/deep/latches.db")
     lock = sqlite3.connect(path, isolation_level=None)
@@ -841,10 +902,9 @@ def store(it, relay):
     took = time.time() - begin
     lock.execute("COMMIT")
     lock.close()
-    ok(all(text and text[0] == 250 for _, text in got) and took < 5,
+    ok(all(text and text[0] == 250 for _, text in got) and took < 50,   # store-timeout: 60 s
         "a store that another holds locked stops no mail (%.1f s)" % took, got)
-    lab.wait(lambda: deliver("u@a.plain.test")[1])
-    same(deliver("u@a.plain.test")[1][0], 250, "unlocked: it goes on")
+    ok(lab.wait(lambda: delivered("u@a.plain.test")), "unlocked: it goes on")
     relay.stop()
     os.rename(path, path + ".away")
     relay.start()
@@ -853,7 +913,7 @@ def store(it, relay):
         "a store that is gone: 451, never \"nothing is known\"", replies)
     ok(relay.events("alarm"), "and an alarm")
     os.rename(path + ".away", path)
-    ok(lab.wait(lambda: deliver("u@a.plain.test")[1]), "back again: it goes on by itself")
+    ok(lab.wait(lambda: delivered("u@a.plain.test")), "back again: it goes on by itself")
     with open(path, "r+b") as file:
         file.write(b"\0" * 4096)
     relay.again()
@@ -904,7 +964,7 @@ def facts(it, relay):
     os.kill(keeper, signal.SIGSTOP)
     same(give(clients), [250] * many, "a store that stands still stops no text")
     os.kill(keeper, signal.SIGCONT)
-    lab.wait(lambda: learnt() >= set(domains), 60)
+    lab.wait(lambda: learnt() >= set(domains))
     same((sorted(set(domains) - learnt()), lost()), ([], 0),
         "D3.2-1: %d sessions at once: what each showed is learnt" % many)
     for client in clients:
@@ -917,9 +977,9 @@ def facts(it, relay):
     for client in clients:
         client.close()
     os.kill(keeper, signal.SIGKILL)
-    lab.wait(lambda: lost() > 0)
-    ok(lost() == many and any("what %d sessions showed is lost: the store's process is gone" % many
-        in line for line in relay.events("alarm")),
+    alarm = "what %d sessions showed is lost: the store's process is gone" % many
+    ok(lab.wait(lambda: any(alarm in line for line in relay.events("alarm"))) and
+        lab.wait(lambda: lost() == many),
         "what waits for a store's process that dies is counted, with an alarm", lost())
 
     # The end of the worker is not that of what it said.
@@ -933,7 +993,6 @@ def facts(it, relay):
     client.close()
     relay.signal(signal.SIGTERM)
     lab.wait(lambda: relay.children() == [keeper])
-    time.sleep(0.3)
     os.kill(keeper, signal.SIGCONT)
     ok(lab.wait(lambda: relay.process.poll() is not None) and relay.process.returncode == 0 and
         "tls12" in relay.held("f0.plain.test"),
@@ -949,7 +1008,9 @@ def running(it, relay):
         listen="127.0.0.0/8:10025 [::1]:10025", workers=1)
     client = Client(host="127.83.7.9")
     same(client.mail_to("u@a.plain.test")[1][0], 250, "any address of 127.0.0.0/8")
-    same(Client(host="::1").mail_to("u@a.plain.test")[1][0], 250, "[::1]")
+    six = Client(host="::1")
+    same(six.mail_to("u@a.plain.test")[1][0], 250, "[::1]")
+    six.quit()
     refused = True
     try:
         socket.create_connection(("10.9.0.1", 10025), 3).recv(1)
@@ -1041,7 +1102,7 @@ def running(it, relay):
         os.kill(victim, signal.SIGKILL)
         ok(lab.wait(lambda: victim not in relay.children() and len(relay.children()) >= 2),
             "a %s that dies is replaced" % what, pids, relay.children())
-        ok(lab.wait(lambda: deliver("u@a.plain.test")[1]), "and mail goes on")
+        ok(lab.wait(lambda: delivered("u@a.plain.test")), "and mail goes on")
 
     # Drain.
     client = Client()
@@ -1058,10 +1119,8 @@ def running(it, relay):
     client = Client()
     client.mail("a@sender.test")
     client.rcpt("u@a.plain.test")
-    begin = time.time()
-    relay.signal(signal.SIGTERM)
-    ok(lab.wait(lambda: relay.process.poll() is not None, 12) is not None and
-        time.time() - begin < 9, "drain has an end", time.time() - begin)
+    relay.signal(signal.SIGTERM)        # the client has 300 s for its next command
+    ok(lab.wait(lambda: relay.process.poll() is not None), "drain has an end", relay.log()[-600:])
     relay.process = None
 
     # Options.
@@ -1120,46 +1179,70 @@ def timeouts(it, relay):
     steps = (("greeting", 300), ("EHLO", 300), ("STARTTLS", 120), ("MAIL", 300), ("RCPT", 300),
         ("DATA", 120), (".", 600))
     records = {}
-    for n, (step, _) in enumerate(steps):
-        it.peer("10.9.0.%d" % (11 + n), name="mx%d.plain.test" % n, delay={step: 30})
+    for n in range(len(steps) + 2):
+        it.peer("10.9.0.%d" % (11 + n), name="mx%d.plain.test" % n,
+            delay={steps[n][0]: 30} if n < len(steps) else {})
         records["t%d.plain.test" % n] = {"MX": "10 mx%d.plain.test." % n}
         records["mx%d.plain.test" % n] = {"A": "10.9.0.%d" % (11 + n)}
     it.dns(records)
+    # Two hosts accept the connection and say nothing in the handshake: of one the domain is
+    # latched, of the other nothing is known.
+    latched, unknown = ("t%d.plain.test" % n for n in (len(steps), len(steps) + 1))
+    relay.again()
+    deliver("u@" + latched)
+    ok(lab.wait(lambda: relay.held(latched)), "%s is latched" % latched)
+    for n in len(steps), len(steps) + 1:
+        it.peer("10.9.0.%d" % (11 + n), name="mx%d.plain.test" % n, handshake="hang")
     relay.stop()
-    relay.anchors()
     relay.configure(relay="route-timeout = 3600s\nstore-timeout = 60000\nconnect-timeout = 300s")
     relay.start(env={"LD_PRELOAD": "/usr/lib/hurry.so"})
-    took = {}
+    took, marks = {}, {}
 
-    def one(n):
+    def one(domain):
+        """How long the reply took that was no 2xx or 3xx, or the one to RCPT."""
         sock, file = raw()
-        for line in ("EHLO c.test", "MAIL FROM:<a@sender.test>", "RCPT TO:<u@t%d.plain.test>" % n,
+        for line in ("EHLO c.test", "MAIL FROM:<a@sender.test>", "RCPT TO:<u@%s>" % domain,
             "DATA", "Subject: x\r\n\r\nx\r\n."):
             begin = time.time()
             sock.sendall(line.encode() + b"\r\n")
-            code = answer(file)[:3]
-            if code[:1] not in (b"2", b"3"):
-                took[n] = (code, time.time() - begin)
+            reply = answer(file)
+            if reply[:1] not in (b"2", b"3") or domain == unknown and "RCPT" in line:
+                took[domain] = (reply, time.time() - begin)
                 break
         sock.close()
 
-    def idle():
+    def idle(name):
         sock, file = raw()
         begin = time.time()
         file.read()
-        took["idle"] = (b"", time.time() - begin)
+        took[name] = (b"", time.time() - begin)
         sock.close()
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(steps))]
-    threads.append(threading.Thread(target=idle))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for n, (step, seconds) in enumerate(steps):
-        code, real = took.get(n, (b"", 0))
-        ok(code == b"451" and seconds * 0.0095 <= real <= seconds * 0.01 + 4,
-            "RFC 5321 4.5.3.2: %d s for %s" % (seconds, step), code, real)
-    ok(2.8 <= took["idle"][1] <= 7, "RFC 5321 4.5.3.2.7: 300 s for a client's command", took)
+    expected = {"t%d.plain.test" % n: (b"451", seconds, "RFC 5321 4.5.3.2: %d s for %s" %
+        (seconds, step)) for n, (step, seconds) in enumerate(steps)}
+    expected.update({latched: (b"451", 60, "60 s for a handshake in which the host is silent"),
+        unknown: (b"250", 60, "the same where nothing is latched"),
+        "idle": (b"", 300, "RFC 5321 4.5.3.2.7: 300 s for a client's command")})
+
+    def in_time(name):
+        code, seconds, _ = expected[name]
+        reply, real = took.get(name, (b"none", 0))
+        return reply[:3] == code and seconds * 0.0095 <= real <= seconds * 0.01 + 1
+    # By that clock a machine that is busy for a moment is so for minutes, but not each time.
+    for _ in range(10):
+        names = [name for name in expected if not in_time(name)]
+        marks.update((name, it.mark()) for name in names)
+        threads = [threading.Thread(target=idle if name == "idle" else one, args=(name,))
+            for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    for name, (_, _, what) in expected.items():
+        ok(in_time(name), what, took.get(name))
+    ok(b"4.7.10" in took[latched][0] and latch_field(took[latched][0].strip()), "D3.3-1, D3.3-5: "
+        "the latched domain is deferred, with its latches", took[latched])
+    same([one["line"] for one in it.events(marks[latched], "command", address="10.9.0.%d" %
+        (11 + len(steps))) if one["line"].startswith("MAIL")], [], "and no MAIL in clear")
 
 
 # Holds the sockets as systemd does, and starts deep-relay again when it ends.
@@ -1243,8 +1326,7 @@ def activation(it, relay):
     client.mail("a@sender.test")
     client.rcpt("u@a.plain.test")
     os.kill(first, signal.SIGTERM)
-    lab.wait(lambda: "ending, at most" in log())
-    time.sleep(0.2)
+    lab.wait(lambda: log().count("listens no more") == 4)       # two were reloaded before
     sock = socket.create_connection(("127.0.0.1", 10026), 30)
     same(client.data("Subject: x\r\n\r\nx\r\n")[0], 250, "a transaction under way ends well")
     same(sock.makefile("rb").readline()[:3], b"220",
@@ -1260,7 +1342,13 @@ def activation(it, relay):
 
 
 def unit(it):
-    """The unit files are what systemd understands."""
+    """The unit files are what systemd understands, and leave the store's folder as it is."""
+    it.write("/etc/deep/unit.conf", "[store]\nurl = sqlite:/var/lib/unit/latches.db\n")
+    it.run("deeplatch", "-f", "/etc/deep/unit.conf", "init", "--owner", "deeprelay", "--group",
+        "deeprelay", check=True)
+    same(re.findall(r"^StateDirectoryMode=(.*)$", lab.read(HERE +
+        "/../contrib/relay/deep-relay.service"), re.M), ["%o" % stat.S_IMODE(os.stat(
+        it.path("/var/lib/unit")).st_mode)], "the unit's folder has the mode of deeplatch init")
     if not it.run("sh", "-c", "command -v systemd-analyze").stdout:
         lab.diag("this root has no systemd-analyze: the unit is not looked at here")
         return

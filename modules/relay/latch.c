@@ -170,9 +170,9 @@ lost(const char *why, size_t n)
 
 	if (n == 0)
 		return;
-	metric(METRIC_FACTS_LOST, (int64_t)n);
 	snprintf(text, sizeof(text), "what %zu sessions showed is lost: %s", n, why);
 	note_event("alarm", NULL, deep_str(""), deep_str(""), DEEP_LATCH_NONE, text);
+	metric(METRIC_FACTS_LOST, (int64_t)n);		/* the log has it before it is counted */
 }
 
 /* Whether the worker is gone; what it said may still be there to be read. */

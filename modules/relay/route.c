@@ -132,6 +132,10 @@ answer(struct route *route, const char *reply, int latched)
 
 	route->over = 1;
 	snprintf(copy, sizeof(copy), "%s", reply);
+	if (route->failed == DEEP_LATCH_NONE) {		/* else it is event=refused */
+		note(LOG_NOTICE, "%s: no way to %s: %s", route->id, route->domain, copy);
+		note_flush();		/* the log has it before the client does */
+	}
 	calls->failed(owner, copy, latched);
 }
 

@@ -164,6 +164,7 @@ on_term(evutil_socket_t fd, short what, void *arg)
 	worker->draining = 1;
 	for (i = 0; i < worker->naccepts; i++)
 		event_del(worker->accepts[i]);
+	note(LOG_INFO, "a worker listens no more, and ends after %zu sessions", worker->nclients);
 	event_add(worker->drain, &tv);
 	client_drain(worker);
 	worker_rest(worker);
