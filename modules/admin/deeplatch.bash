@@ -43,8 +43,8 @@ _deeplatch()
 		:*)		words='init list show check reset exempt purge export import verify stats
 				    log expiry --config --help --version' ;;
 		init:-*)	words='--owner --group' ;;
-		list:*)		words='--latch --age --mode --contradicted --probation --exempt --name
-				    --service --json' ;;
+		list:*)		words='--latch --age --mode --required --contradicted --probation --exempt
+				    --name --service --json' ;;
 		show:-*)	words='--service --json' ;;
 		check:-*)	words='--service --tls --cert --dane --no-tlsa --resumed --host --bypass
 				    --json' ;;

@@ -25,7 +25,7 @@ struct list {
 	int		 mode;		/* a latch that is held has it; -1: none */
 	int		 service;	/* -1: each */
 	const char	*name;		/* a pattern */
-	int		 contradicted, probation, exempt;
+	int		 required, contradicted, probation, exempt;
 	/* output */
 	int		 json;
 	uint64_t	 shown;
@@ -86,6 +86,9 @@ is_wanted(const struct list *list, const struct deep_key *key, const struct deep
 	    list->admin->now - sum->confirmed < list->age))
 		return 0;
 	if (list->mode >= 0 && !has_mode(policy, sum->held, list->mode))
+		return 0;
+	if (list->required && !(deep_policy_required(policy, record, 0) &
+	    (list->latches != DEEP_LATCH_NONE ? list->latches : sum->held)))
 		return 0;
 	if (list->contradicted && sum->contradicted == DEEP_LATCH_NONE)
 		return 0;
@@ -168,6 +171,7 @@ read_options(struct list *list, int argc, char *argv[])
 		{ "latch", required_argument, NULL, 'l' },
 		{ "age", required_argument, NULL, 'a' },
 		{ "mode", required_argument, NULL, 'm' },
+		{ "required", no_argument, NULL, 'r' },
 		{ "contradicted", no_argument, NULL, 'c' },
 		{ "probation", no_argument, NULL, 'p' },
 		{ "exempt", no_argument, NULL, 'e' },
@@ -189,6 +193,9 @@ read_options(struct list *list, int argc, char *argv[])
 			break;
 		case 'm':
 			list->mode = mode_of(optarg);
+			break;
+		case 'r':
+			list->required = 1;
 			break;
 		case 'c':
 			list->contradicted = 1;

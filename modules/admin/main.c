@@ -19,7 +19,7 @@
 
 const struct command commands[] = {
 	{ "init", run_init, "[--owner USER] [--group GROUP]", "make the store" },
-	{ "list", run_list, "[--latch ID] [--age TIME] [--mode MODE] [--contradicted] "
+	{ "list", run_list, "[--latch ID] [--age TIME] [--mode MODE] [--required] [--contradicted] "
 	    "[--probation] [--exempt] [--name PATTERN] [--service SERVICE] [--json]",
 	    "what is held, a line for each name" },
 	{ "show", run_show, "[--service SERVICE] [--json] DOMAIN", "all that is known of a name" },
