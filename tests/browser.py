@@ -22,12 +22,14 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 import urllib.request
 
 from tap import done, ok, skip_all
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 deeptrace = os.path.join(root, "deeptrace")
+PATIENCE = 60  # seconds until something that should happen is given up
 
 
 class Browser:
@@ -60,13 +62,14 @@ class Browser:
             "browserName": "chrome", "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}}})
         self.base += "/" + answer["sessionId"]
+        self.call("POST", "/timeouts", {"script": 2000 * PATIENCE, "pageLoad": 4000 * PATIENCE})
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, method=method,
                                          headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=5 * PATIENCE) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as fault:
             raise RuntimeError(fault.read().decode()[:2000]) from None
@@ -98,6 +101,16 @@ class Browser:
                 asked.append(message["params"]["request"]["url"])
         return asked
 
+    def hears(self, what, of):
+        """Whether console() or requests() comes to hold it: what a page sets off is
+        told when the page has been there for a moment."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if any(of(entry) for entry in what()):
+                return True
+            time.sleep(0.05)
+        return False
+
     def close(self):
         try:
             self.call("DELETE", "")
@@ -108,7 +121,7 @@ class Browser:
             os.killpg(self.driver.pid, signal.SIGTERM)
         except ProcessLookupError:
             pass
-        self.driver.wait(20)
+        self.driver.wait(PATIENCE)
         self.log.close()
 
 
@@ -211,7 +224,8 @@ def check_geometry(browser, name, lanes, hops, slim=False):
 
 
 def check_quiet(browser, url, name):
-    ok(browser.console() == [], name + ": nothing on the console", browser.console())
+    said = browser.console()
+    ok(said == [], name + ": nothing on the console", said)
     asked = [u for u in browser.requests() if u != url]
     ok(asked == [], name + ": no request but for the page", asked)
 
@@ -334,12 +348,12 @@ try:
     with open(control, "w", encoding="utf-8") as out:
         out.write("<!DOCTYPE html><img src='file:///nonexistent.png'>")
     browser.open("file://" + control)
-    ok("file:///nonexistent.png" in browser.requests(), "control: a request is seen")
+    ok(browser.hears(browser.requests, lambda url: url == "file:///nonexistent.png"), "control: a request is seen")
     with open(control, "w", encoding="utf-8") as out:
         out.write("<!DOCTYPE html><meta http-equiv=Content-Security-Policy content=\"default-src 'none'\">"
                   "<img src='file:///nonexistent.png'>")
     browser.open("file://" + control)
-    ok(any("Content Security Policy" in e["message"] for e in browser.console()),
+    ok(browser.hears(browser.console, lambda entry: "Content Security Policy" in entry["message"]),
        "control: and so is one that the policy refused")
 
     # One message: the sample.

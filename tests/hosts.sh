@@ -85,7 +85,7 @@ remote()	# HOST COMMAND ...
 }
 for host in 10.99.0.2 10.99.0.3; do
 	tries=0
-	until remote $host true 2>"$work/log" || [ $tries = 50 ]; do
+	until remote $host true 2>"$work/log" || [ $tries = 600 ]; do
 		tries=$((tries + 1))
 		sleep 0.1
 	done

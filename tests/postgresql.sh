@@ -35,7 +35,7 @@ mkdir "$work/db" "$work/socket"
 chmod 755 "$work"
 [ "$(id -u)" != 0 ] || chown nobody:nogroup "$work/db" "$work/socket"
 plainly "$bin/initdb" -D "$work/db" -U mail -A trust -E UTF8 --locale=C --no-sync >"$work/log" 2>&1 &&
-    plainly "$bin/pg_ctl" -D "$work/db" -w -l "$work/socket/log" \
+    plainly "$bin/pg_ctl" -D "$work/db" -w -t 300 -l "$work/socket/log" \
 	-o "-k $work/socket -c listen_addresses='' -c fsync=off" start >>"$work/log" 2>&1
 ok $? 'a server in the folder of the test'
 

@@ -21,6 +21,7 @@ import threading
 
 from tap import done, ok, skip_all
 
+PATIENCE = 60  # seconds until something that should happen is given up
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 deeptrace = os.path.join(root, "deeptrace")
 
@@ -58,7 +59,7 @@ class Server(threading.Thread):
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            said = {"commands": [], "text": None, "tls": None}
+            said = {"commands": [], "text": None, "tls": None, "over": threading.Event()}
             self.sessions.append(said)
             try:
                 self.serve(connection, said)
@@ -66,9 +67,15 @@ class Server(threading.Thread):
                 said["fault"] = str(fault)
             finally:
                 connection.close()
+                said["over"].set()
+
+    def settle(self):
+        """All that was said has been noted: the sessions that were begun are over."""
+        for said in self.sessions:
+            said["over"].wait(PATIENCE)
 
     def serve(self, connection, said):
-        connection.settimeout(20)
+        connection.settimeout(PATIENCE)
         stream = connection.makefile("rb")
 
         def put(text):
@@ -131,8 +138,11 @@ class Server(threading.Thread):
 
 def probe(server, *more, to="bob@example.net", folder=None):
     where = ["--smtp", "127.0.0.1:%d" % server.port] if server is not None else []
-    return subprocess.run([deeptrace, "probe", "-S", folder or state, "-f", "alice@example.org", "-w", "10",
-                           *where, *more, to], capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run([deeptrace, "probe", "-S", folder or state, "-f", "alice@example.org", "-w", str(PATIENCE),
+                          *where, *more, to], capture_output=True, text=True, check=False, timeout=5 * PATIENCE)
+    if server is not None:
+        server.settle()
+    return run
 
 
 try:
@@ -269,7 +279,7 @@ try:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         run = subprocess.run([deeptrace, "probe", "-S", state, "-f", "alice@example.org", "-w", "1", "-s",
                               "127.0.0.1:%d" % silent.getsockname()[1], "bob@example.net"],
-                             capture_output=True, text=True, check=False, timeout=30)
+                             capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
     ok(run.returncode == 75 and "no answer for 1 seconds" in run.stderr, "a server that is silent is given up", run)
 
     # sendmail -bs
@@ -279,7 +289,7 @@ try:
         out.write("""#!%s
 import sys
 assert sys.argv[1:] == ["-bs"]
-log = open(%r, "w")
+log = open(%r, "w", buffering=1)  # a line is there before its answer
 print("220 here", end="\\r\\n", flush=True)
 data = False
 for line in sys.stdin:

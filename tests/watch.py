@@ -17,6 +17,7 @@ from tap import done, ok
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 deeptrace = os.path.join(root, "deeptrace")
+PATIENCE = 60  # seconds until something that should happen is given up
 TLS13 = " (using TLSv1.3 with cipher TLS_AES_128_GCM_SHA256 (128/128 bits))"
 TLS12 = " (using TLSv1.2 with cipher AES128-SHA (128/128 bits))"
 
@@ -50,7 +51,7 @@ def deliver(text, sub="new"):
 
 def once(*more):
     run = subprocess.run([deeptrace, "watch", "-1", "-S", state, *more, box], capture_output=True, text=True,
-                         check=False, timeout=60)
+                         check=False, timeout=2 * PATIENCE)
     return [json.loads(line) for line in run.stdout.splitlines()], run
 
 
@@ -111,10 +112,10 @@ try:
         except BlockingIOError:
             return ""
 
-    def wait_for(n, seconds=15):
+    def wait_for(n):
         """The next n events, or what came until then."""
         global pending
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while pending.count("\n") < n and time.monotonic() < end and watcher.poll() is None:
             pending += there()
             time.sleep(0.02)
@@ -123,7 +124,7 @@ try:
         return [json.loads(line) for line in lines[:n]]
 
     # ready once both folders are watched, which is behind the lock
-    end, watched = time.monotonic() + 15, 0
+    end, watched = time.monotonic() + PATIENCE, 0
     while watched < 2 and time.monotonic() < end and watcher.poll() is None:
         watched = 0
         for fd in os.listdir("/proc/%d/fdinfo" % watcher.pid):
@@ -138,7 +139,7 @@ try:
     deliver(report(6))
     events = wait_for(1)
     ok([e["event"] for e in events] == ["worse"], "a report that arrives is read", events)
-    end = time.monotonic() + 15
+    end = time.monotonic() + PATIENCE
     while not os.path.exists(sent) and time.monotonic() < end:
         time.sleep(0.02)
     mail = open(sent, encoding="utf-8").read() if os.path.exists(sent) else ""
@@ -155,10 +156,10 @@ try:
     ok([e["event"] for e in events] == ["late", "same"], "an old report changes nothing", events)
     for minute in range(9, 59):
         deliver(report(minute, TLS13, "ESMTPS"))
-    events = wait_for(50, 30)
+    events = wait_for(50)
     ok(len(events) == 50 and {e["event"] for e in events} == {"same"}, "fifty at once are all read", len(events))
     watcher.send_signal(signal.SIGTERM)
-    watcher.wait(15)
+    watcher.wait(PATIENCE)
     said = watcher.stderr.read()
     ok(watcher.returncode == 0 and said.count("path worse") == 1 and "\x1b" not in said, "SIGTERM ends it well", said)
     ok(pending + there() == "", "and nothing was told twice")
