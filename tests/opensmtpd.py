@@ -962,9 +962,15 @@ match from any for any action "out"
     for words in ("wrong: DSNs will not name latches", "wrong: the smarthost smart.test",
         "wrong: action b has no filter-deep", "wrong: the store"):
         ok(words in said.stdout, words, said.stdout, said.stderr)
+    ok('write listen on socket filter "deep"\n' in said.stdout, "and what to write", said.stdout)
     if not old(it):
         ok("wrong: actions with different TLS would share sessions: a and b" in said.stdout,
             "sessions that would be shared", said.stdout)
+    it.write("/etc/smtpd.conf", 'action "out" relay\nmatch from any for any action "out"\n')
+    said = it.run("deep-smtpd", "check")
+    where = re.search("the examples in (/.*)\n", said.stdout)
+    ok(where and "smtpd-7.6.conf" in os.listdir(it.path(where.group(1))),
+        "without the filter: where examples are", said.stdout)
 
 
 def modes(it):

@@ -28,7 +28,7 @@ import lab
 import matrix
 import stand
 from lab import ok, same
-from stand import Client, Relay, answer, deliver, delivered, latch_field, raw, settled
+from stand import Client, Relay, answer, deliver, delivered, ends, latch_field, raw, settled
 
 TLS13 = {"min": "1.3"}
 
@@ -641,7 +641,7 @@ def kept(it, relay):
     same(len(it.events(mark, "connect")), 1, "in one session with the host")
     deliver("u@b.plain.test")
     same(len(it.events(mark, "connect")), 2, "D3.1-2: another domain, another session")
-    same(it.events(mark, "disconnect"), [], "both are kept")
+    same(ends(it, mark), [], "both are kept")
     client = Client()
     client.mail_to("u@a.plain.test")
     it.peer("10.9.0.11", name="mx1.plain.test", drop="MAIL")
@@ -656,8 +656,8 @@ def kept(it, relay):
     relay.again(relay="keep = 1s", workers=1)
     mark = it.mark()
     same(deliver("u@a.plain.test")[1][0], 250, "a session that is kept for a second")
-    ok(lab.wait(lambda: it.events(mark, "disconnect", why="quit"), lab.PATIENCE / 2),
-        "is left by then")
+    settled(it, mark)
+    same(ends(it, mark), ["quit"], "is left then, with QUIT")
     relay.again(relay="keep = 30s", workers=1)
     it.peer("10.9.0.11", name="mx1.plain.test", replies={"RSET": "421 4.3.2 bye"})
     client = Client()

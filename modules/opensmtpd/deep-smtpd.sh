@@ -135,7 +135,8 @@ names="$names$(tr '\n' ' ' <"$work/chains")"
 if [ -s "$work/filters" ]; then
 	right "filter-deep is a filter: $names"
 else
-	wrong "no filter of $conf is filter-deep; see $(dirname "$deep") and filter-deep(8)"
+	wrong "no filter of $conf is filter-deep; see filter-deep(8) and the examples in \
+%datadir%/deep"
 fi
 
 # has_filter LINE: whether the statement names one of these filters.
@@ -158,7 +159,7 @@ while read -r line; do
 		if has_filter "$line"; then
 			right 'the DSNs of smtpd pass filter-deep'
 		else
-			wrong "DSNs will not name latches: write \"listen on socket filter \\\"deep\\\"\""
+			wrong 'DSNs will not name latches: write listen on socket filter "deep"'
 		fi ;;
 	action*relay*)
 		action=$(echo "$line" | sed 's/^action[ 	]*"\{0,1\}\([^ 	"]*\).*/\1/')
@@ -183,7 +184,7 @@ smarthosts of $deep, or give action $action a filter with -n"
 		echo "$line" >>"$work/relays" ;;
 	esac
 done <"$work/conf"
-[ $listens = 1 ] || wrong "DSNs will not name latches: write \"listen on socket filter \\\"deep\\\"\""
+[ $listens = 1 ] || wrong 'DSNs will not name latches: write listen on socket filter "deep"'
 
 # Two actions with different TLS and one ca: smtpd 7.x would mix them up.
 if at_least 7 0 && [ -s "$work/relays" ]; then

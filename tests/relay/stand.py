@@ -178,10 +178,17 @@ def delivered(*recipients, **more):
     return text is not None and text[0] == 250
 
 
+def ends(it, since):
+    """How the sessions with hosts that began there have ended, those that have."""
+    began = {event["connection"] for event in it.events(since, "connect")}
+    return [event["why"] for event in it.events(since, "disconnect")
+        if event["connection"] in began]
+
+
 def settled(it, since):
     """Waits until all sessions with hosts that began there are over, and logged."""
-    return lab.wait(lambda: len(it.events(since, "connect")) > 0 and
-        len(it.events(since, "disconnect")) == len(it.events(since, "connect")))
+    return lab.wait(lambda: ends(it, since) and
+        len(ends(it, since)) == len(it.events(since, "connect")))
 
 
 def latch_field(reply):
