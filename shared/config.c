@@ -774,6 +774,33 @@ check_policy(struct reading *reading)
 	}
 }
 
+/* What the stream has, of the room that is thought to do; the text is the caller's. */
+static char *
+read_all(struct reading *reading, FILE *stream, size_t room, size_t *n)
+{
+	char	*text = NULL, *more;
+	int	 error;
+
+	for (;;) {
+		if ((more = realloc(text, room)) == NULL) {
+			blame(reading, DEEP_FAIL, 0, "no memory");
+			return text;
+		}
+		text = more;
+		*n += fread(text + *n, 1, room - *n, stream);
+		error = errno;
+		if (*n < room || room > FILE_MAX_OCTETS)
+			break;
+		room = FILE_MAX_OCTETS + 1;	/* it has grown meanwhile */
+	}
+	if (ferror(stream))
+		blame(reading, DEEP_FAIL, 0, "cannot be read: %s", strerror(error));
+	else if (*n > FILE_MAX_OCTETS)
+		blame(reading, DEEP_BAD, 0, "more than %d octets; is it the right file?",
+		    FILE_MAX_OCTETS);
+	return text;
+}
+
 /* The file's octets; NULL: the error is set. */
 static char *
 read_file(struct reading *reading, const char *file, size_t *n)
@@ -781,7 +808,7 @@ read_file(struct reading *reading, const char *file, size_t *n)
 	struct stat	 status;
 	FILE		*stream;
 	char		*text = NULL;
-	int		 error;
+	size_t		 room = 0;
 
 	*n = 0;
 	errno = 0;
@@ -792,16 +819,13 @@ read_file(struct reading *reading, const char *file, size_t *n)
 	}
 	if (fstat(fileno(stream), &status) == -1 || S_ISDIR(status.st_mode))
 		blame(reading, DEEP_FAIL, 0, "a folder; name the file in it");
-	else if ((text = malloc(FILE_MAX_OCTETS + 1)) == NULL)
-		blame(reading, DEEP_FAIL, 0, "no memory");
 	else {
-		*n = fread(text, 1, FILE_MAX_OCTETS + 1, stream);
-		error = errno;
-		if (ferror(stream))
-			blame(reading, DEEP_FAIL, 0, "cannot be read: %s", strerror(error));
-		else if (*n > FILE_MAX_OCTETS)
-			blame(reading, DEEP_BAD, 0, "more than %d octets; is it the right file?",
-			    FILE_MAX_OCTETS);
+		/* A file tells its size, a pipe does not; one octet more shows its end. */
+		if (S_ISREG(status.st_mode) && status.st_size < FILE_MAX_OCTETS)
+			room = (size_t)status.st_size + 1;
+		else
+			room = FILE_MAX_OCTETS + 1;
+		text = read_all(reading, stream, room, n);
 	}
 	fclose(stream);
 	if (reading->status == DEEP_YES)

@@ -28,7 +28,6 @@
 #define APPLICATION	0x44454550	/* "DEEP": PRAGMA application_id */
 #define PAGE_OCTETS	"8192"		/* the tree of ten million names is one level less high
 					 * than with 4096, and a check reads two pages of it */
-#define CACHE_KIB	"2048"		/* of pages, for each open handle */
 #define NAP_MIN		200		/* microseconds between two tries at a lock ... */
 #define NAP_MAX		1000		/* ... at the most: one that writes without end leaves
 					 * the lock for moments only */
@@ -471,7 +470,9 @@ open_database(struct deep_store *store, const char *path, int flags)
 	(void)sqlite3_busy_handler(self->db, wait_for_lock, self);
 	(void)sqlite3_db_config(self->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(self->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	return run_text(store, "PRAGMA cache_size = -" CACHE_KIB ";"
+	/* Told before the file is read, or SQLite begins with pages of its own size, and sets
+	 * memory aside for a cache of them twice. */
+	return run_text(store, "PRAGMA page_size = " PAGE_OCTETS ";"
 	    "PRAGMA synchronous = FULL;"
 	    "PRAGMA journal_size_limit = 8388608");
 }
@@ -633,8 +634,7 @@ deep_sqlite_create(struct deep_store *store, const char *path, unsigned uid, uns
 	(void)close(fd);
 	status = open_database(store, made, SQLITE_OPEN_READWRITE);
 	if (status == DEEP_YES)
-		status = run_text(store, "PRAGMA page_size = " PAGE_OCTETS ";"
-		    "PRAGMA journal_mode = WAL");
+		status = run_text(store, "PRAGMA journal_mode = WAL");
 	if (status == DEEP_YES)
 		status = deep_sqlite_migrate(store, steps, VERSION);
 	deep_sqlite_close(store);
