@@ -352,6 +352,37 @@ read_ahead(void)
 	is_int(wrong & 16, 0, "D3.1-4: it refuses");
 }
 
+/*
+ * On probation a latch is confirmed as often as deep.conf asks, and then the store is left
+ * alone until the time that this has to span is over.  By a process that has that policy,
+ * and one of its own for each message; answers how many of them wrote.
+ */
+static int
+on_probation(void)
+{
+	char id[3], message[128], store[64], away[64];
+	int n, wrote = 0, wrong = 0, status;
+
+	snprintf(store, sizeof(store), "%s/latches.db", folder);
+	snprintf(away, sizeof(away), "%s/away.db", folder);
+	for (n = 0; n < 6; n++) {
+		if (fork() == 0) {
+			snprintf(id, sizeof(id), "%02d", 30 + n);
+			snprintf(message, sizeof(message), MESSAGE, id);
+			CALL(hosts, "d.test", message, ";");
+			wrong |= rename(store, away) != 0;
+			status = in_child(id, 1, 40030 + n, NULL);
+			wrong |= rename(away, store) != 0 || (status != 0 && status != 43);
+			wrong |= in_child(id, 1, 40030 + n, NULL) != 0;
+			delivered(id, SHOWN);
+			_exit(wrong ? 99 : status);
+		}
+		wait(&status);
+		wrote += WEXITSTATUS(status) == 43 ? 1 : WEXITSTATUS(status) == 0 ? 0 : 100;
+	}
+	return wrote;
+}
+
 #define SUITE	"TLS1.3:TLS_AES_128_GCM_SHA256:128"
 
 /* This program anew, with the words that Exim gives to itself. */
@@ -374,6 +405,46 @@ passed_on(const char *const *words)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 #define PASSED_ON(...) passed_on((const char *const []){ __VA_ARGS__, NULL })
+
+/* What is known of d.test goes. */
+static void
+forget(void)
+{
+	struct deep_config *config = deep_config_new();
+	struct deep_store *store = deep_store_new();
+	struct deep_key key = { "d.test", DEEP_RELAY };
+
+	if (config == NULL || store == NULL || deep_config_read(config, conf) != DEEP_YES ||
+	    deep_store_open(store, config) != DEEP_YES ||
+	    deep_store_reset(store, &key, DEEP_LATCH_NONE, "test", "test", 1, NULL) != DEEP_YES)
+		fail("d.test cannot be reset");
+	deep_store_free(store);
+	deep_config_free(config);
+}
+
+static void
+probation(void)
+{
+	static const struct { const char *text; int wrote; const char *what; } of[] = {
+		{ "[policy]\nconfirm = 3\nconfirm-over = 3d\n", 3, "three confirmations, and "
+		    "then the store is left alone" },
+		{ "[policy]\nconfirm = 5\nconfirm-over = 3d\n", 2, "two more, where they are "
+		    "asked for" },
+		{ "[policy]\nconfirm = 5\nconfirm-over = 0s\n", 1, "one that ends probation" },
+	};
+	char		*name = strrchr(conf, '/') + 1;
+	size_t		 i;
+	int		 wrote;
+
+	forget();
+	snprintf(name, sizeof(conf) - (size_t)(name - conf), "probation.conf");
+	for (i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		configure(of[i].text);
+		wrote = PASSED_ON("probation", folder);
+		is_int(wrote, of[i].wrote, "probation: %s", of[i].what);
+	}
+	snprintf(name, sizeof(conf) - (size_t)(name - conf), "deep.conf");
+}
 
 /* A note about two ends can be of an earlier connection. */
 static void
@@ -413,6 +484,10 @@ main(int argc, char **argv)
 {
 	if (argc > 1) {			/* see passed_on() */
 		strlcpy(conf, argv[1], sizeof(conf));
+		if (argc > 3 && strcmp(argv[2], "probation") == 0) {
+			strlcpy(folder, argv[3], sizeof(folder));
+			return on_probation();
+		}
 		return checked("20", 0, 40020, CLEAR) != EXIM_OK;
 	}
 	plan_no_plan();
@@ -433,6 +508,7 @@ main(int argc, char **argv)
 	two_attempts();
 	refused();
 	read_ahead();
+	probation();
 	passed_note();
 	narrowed();
 	snprintf(conf, sizeof(conf), "rm -rf %s", folder);

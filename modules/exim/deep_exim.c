@@ -716,9 +716,25 @@ learn(struct call *call, const struct deep_session *session, struct deep_str hos
 }
 
 /*
- * Whether there is anything that a further session like this one would change:
- * when all it shows has passed probation and was confirmed within refresh seconds,
- * the store is left alone.
+ * Whether one more confirmation of a latch, within refresh seconds of its last, would
+ * change anything but times and counts: not where probation is over, and not where it
+ * has its confirmations and waits for its time to pass.
+ */
+static int
+is_settled(const struct deep_policy *policy, const struct deep_held *held, int64_t clock,
+    int64_t refresh)
+{
+	if (held->first == 0 || held->confirmed + refresh < clock)
+		return 0;
+	if (clock < held->confirmed)		/* it is not written at each confirmation */
+		clock = held->confirmed;
+	return held->enforced != 0 || (held->window != 0 && held->in_window >= policy->confirm &&
+	    clock - held->window < policy->confirm_over);
+}
+
+/*
+ * Whether there is nothing to be learnt from a session: the store is left alone when all
+ * that it shows is settled.
  */
 static int
 is_known(const struct call *call, const struct deep_session *session,
@@ -727,18 +743,14 @@ is_known(const struct call *call, const struct deep_session *session,
 	int64_t refresh = deep_config_number(config, "exim", "refresh");
 	int64_t clock = call->record.clock > 0 ? call->record.clock : call->now;
 	deep_latches set = deep_latches_settable(session);
-	const struct deep_held *held;
 	unsigned n;
 
 	if (decision->failed | decision->warned | decision->doubted)
 		return 0;
-	for (n = 0; n < DEEP_LATCHES; n++) {
-		if (!(set & (1u << n)) || call->policy.mode[n] == DEEP_OFF)
-			continue;
-		held = &call->record.latch[n];
-		if (held->first == 0 || held->enforced == 0 || held->confirmed + refresh < clock)
+	for (n = 0; n < DEEP_LATCHES; n++)
+		if (set & (1u << n) && call->policy.mode[n] != DEEP_OFF &&
+		    !is_settled(&call->policy, &call->record.latch[n], clock, refresh))
 			return 0;
-	}
 	return set != DEEP_LATCH_NONE;
 }
 
