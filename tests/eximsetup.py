@@ -54,14 +54,16 @@ def round_trip(it, name, edited):
         got.stdout[-500:], got.stderr)
     got = it.run("deep-exim", "check")
     ok(got.returncode == 78 and "BAD   transport remote_smtp" in got.stdout and
-        "BAD   router dnslookup" in got.stdout and "BAD   store" in got.stdout,
-        "%s: check says what is missing" % name, got.stdout, got.stderr)
+        "BAD   router dnslookup" in got.stdout and "BAD   store" in got.stdout and
+        "deep-exim setup puts them in" in got.stdout, "%s: check says what is missing" % name,
+        got.stdout, got.stderr)
     got = it.run("deep-exim", "setup", "--yes")
     same(got.returncode, 0, "%s: set up" % name, got.stdout, got.stderr)
     after = tree(it)
     got = it.run("deep-exim", "setup", "--yes")
     ok(got.returncode == 0 and "all is set up" in got.stdout and tree(it) == after,
         "%s: the second time nothing changes" % name, got.stdout, got.stderr)
+    older(it, name, after)
     got = it.run("deep-exim", "check", "d1.lab.test")
     same((got.returncode, "BAD" in got.stdout), (0, False), "%s: check finds all in place" %
         name, got.stdout, got.stderr)
@@ -71,6 +73,19 @@ def round_trip(it, name, edited):
         "Debian-exim:Debian-exim 2770\nDebian-exim:Debian-exim 660\n", "%s: the store" % name)
     deliver(it, name)
     return before
+
+
+def older(it, name, after):
+    """By a version that was installed elsewhere, and had fewer pieces."""
+    it.run("sh", "-c", "cp -R /usr/share/deep /usr/share/older; find /etc/exim4 -type f -exec "
+        "sed -i 's,^.include /usr/share/deep/,.include /usr/share/older/,; "
+        "/exim-narrow.conf/d; /exim-names.conf/d' {} +; [ ! -f /etc/exim4/update-exim4.conf.conf ] "
+        "|| update-exim4.conf", check=True)
+    ok(tree(it) != after, "%s: an older version's configuration" % name)
+    got = it.run("deep-exim", "setup", "--yes")
+    same((got.returncode, tree(it)), (0, after), "%s: is brought up to this one" % name,
+        got.stdout, got.stderr)
+    it.run("rm", "-r", "/usr/share/older")
 
 
 def deliver(it, name):
@@ -85,7 +100,15 @@ def deliver(it, name):
 
 
 def undo(it, name, before):
-    got = it.run("deep-exim", "undo", "-y")
+    got = it.run("deep-exim", "undo", "-y", "-c", "/etc/exim4/other.conf")
+    same(got.returncode, 66, "%s: undo: of a file that was not changed" % name, got.stderr)
+    # also where Exim takes it no longer: somebody has removed the files before
+    it.run("mv", "/usr/share/deep", "/usr/share/away", check=True)
+    got = it.run("deep-exim", "check")
+    ok(got.returncode == 78 and "exim-main.conf" in got.stderr and "undo" in got.stderr,
+        "%s: check without the pieces: what to do" % name, got.stdout, got.stderr)
+    got = it.run("deep-exim", "undo", "-y", "-c", "/etc/exim4/exim4.conf")
+    it.run("mv", "/usr/share/away", "/usr/share/deep", check=True)
     same((got.returncode, tree(it)), (0, before), "%s: undo: as it was" % name, got.stdout,
         got.stderr)
     got = it.run("deep-exim", "undo", "-y")
@@ -176,6 +199,9 @@ def plain(it):
         (("setup", "--nonsense"), 64)):
         same(it.run("deep-exim", *words).returncode, status, "%s: deep-exim %s" % (name,
             " ".join(words)))
+    got = it.run("deep-exim", "check", "no such domain")
+    ok(got.returncode == 64 and "no such domain" in got.stderr, "%s: no domain" % name,
+        got.stdout, got.stderr)
     same(it.run("deep-exim", "setup", "-y", user="alice").returncode, 77, "%s: not root" %
         name)
 

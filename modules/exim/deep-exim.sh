@@ -24,7 +24,7 @@ usage()
 {
 	cat <<-END
 	usage: deep-exim setup [-y] [-n] [-c file]
-	       deep-exim undo [-y]
+	       deep-exim undo [-y] [-c file]
 	       deep-exim check [-c file] [domain]
 	       deep-exim --help | --version
 	END
@@ -46,8 +46,13 @@ find_exim()
 		[ -z "$exim" ] || ! command -v "$exim" >/dev/null || break
 	done
 	[ -n "$exim" ] || fail 69 'no exim4 and no exim in PATH; on Debian: apt-get install exim4-daemon-heavy'
-	$exim -bV >"$work/bV" 2>&1 ||
-	    fail 78 "$exim -bV fails: $(said "$work/bV"); mend the configuration first"
+	$exim -bV >"$work/bV" 2>&1 || {
+		text=$(said "$work/bV")
+		case $text in
+		*"failed to open included"*/exim-*.conf*)	fail 78 "$exim -bV fails: $text; deep-exim undo takes the latches out" ;;
+		*)		fail 78 "$exim -bV fails: $text; mend the configuration first" ;;
+		esac
+	}
 	grep -q '^Support for:.*Expand_dlfunc' "$work/bV" ||
 	    fail 69 "$exim has no \${dlfunc (exim4-daemon-light has none); on Debian: apt-get install exim4-daemon-heavy"
 	user=$($exim -bP exim_user 2>/dev/null | sed 's/.*= *//')
@@ -101,7 +106,7 @@ edit()			# SECTION FILE
 {
 	# shellcheck disable=SC2016
 	awk -v section="$1" -v pieces="$pieces" -v keep_acl="$own_acl" \
-	    -v acl_done="$(grep -c "^[.]include $pieces/exim-\(dsn\|\)acl" "$2")" \
+	    -v acl_done="$(grep -c '^[.]include .*/exim-\(dsn\|\)acl[.]conf' "$2")" \
 	    -v semicolons="$semicolons" '
 	function note(text)
 	{
@@ -192,9 +197,9 @@ edit()			# SECTION FILE
 	function transport(	i, kind, name, list)
 	{
 		kind = driver()
-		if (has("exim-transport[.]conf") || has("exim-dsn[.]conf"))
-			return plain_block()
 		if (kind == "smtp" && value_of("protocol") != "lmtp") {
+			if (has("exim-transport[.]conf"))
+				return more_pieces()
 			if (has("authenticated_sender") || has("event_action")) {
 				note("transport " label ": has authenticated_sender or event_action of its" \
 				    " own, left as it is: see exim-deep(8)")
@@ -221,7 +226,7 @@ edit()			# SECTION FILE
 			changed++
 			return
 		}
-		if (kind !~ /^(smtp|lmtp|appendfile|pipe)$/)
+		if (kind !~ /^(smtp|lmtp|appendfile|pipe)$/ || has("exim-dsn[.]conf"))
 			return plain_block()
 		print head
 		for (i = 1; i <= n; i++) {
@@ -230,6 +235,23 @@ edit()			# SECTION FILE
 				dsn_piece()
 		}
 		changed++
+	}
+	# Of one that has been set up: what a later version has to it.
+	function more_pieces(	i)
+	{
+		print head
+		for (i = 1; i <= n; i++) {
+			print block[i]
+			if (block[i] !~ /exim-transport[.]conf/)
+				continue
+			if (!has("exim-narrow[.]conf") && !has("tls_require_ciphers"))
+				print ".include " pieces "/exim-narrow.conf"
+			if (!has("exim-names[.]conf") && !has("tls_verify_hosts") &&
+			    !has("tls_verify_cert_hostnames"))
+				print ".include " pieces "/exim-names.conf"
+			if (!has("exim-dsn[.]conf") && !has("transport_filter"))
+				print ".include " pieces "/exim-dsn.conf"
+		}
 	}
 	function dsn_piece()
 	{
@@ -283,6 +305,10 @@ edit()			# SECTION FILE
 			next
 		$0 = line
 		line = ""
+	}
+	# a piece of an installation elsewhere is that of this one
+	/^[.]include .*\/exim-(main|acl|dsnacl|hold|transport|narrow|names|dsn)[.]conf$/ {
+		$0 = ".include " pieces substr($0, match($0, "/[^/]*$"))
 	}
 	/^[ \t]*begin[ \t]/ {
 		flush()
@@ -462,7 +488,10 @@ setup()
 		return
 	fi
 	[ -z "$made" ] || try_new
-	[ -z "$dry" ] || return 0
+	[ -z "$dry" ] || {
+		echo 'deep-exim: nothing was changed'
+		return
+	}
 	need_root
 	ask 'Make these changes?'
 	if [ -n "$make_store" ]; then
@@ -490,15 +519,23 @@ setup()
 	echo 'Restart Exim, so that its daemon reads it: systemctl restart exim4'
 }
 
-# Where a file was edited since, only what set-up did is taken out of it.
+# Where a file was edited since, only what set-up did is taken out of it.  Exim is not
+# asked: it may be that it no longer takes the configuration.
 undo()
 {
-	find_exim
-	find_layout
 	need_root
 	[ -d "$kept/after" ] || fail 66 "nothing to undo: there is no $kept/after"
 	made=$(cd "$kept/after" && find . -type f | sed 's/^\.//' | sort)
+	if [ -n "$chosen" ]; then
+		[ -f "$kept/after$chosen" ] || fail 66 "nothing to undo in $chosen: setup has changed:
+$made"
+		made=$chosen
+	fi
+	layout=plain
 	for name in $made; do
+		case $name in
+		"$debian"/conf.d/*|"$debian"/exim4.conf.template)	layout=debian ;;
+		esac
 		new=$work/new$name
 		mkdir -p "${new%/*}"
 		if ! [ -f "$kept/before$name" ]; then
@@ -520,7 +557,10 @@ undo()
 			cat "$work/new$name" >"$name"
 		fi || fail 73 "cannot write $name"
 	done
-	rm -rf "$kept"
+	for name in $made; do
+		rm -f "$kept/after$name" "$kept/before$name"
+	done
+	[ -n "$(find "$kept/after" -type f)" ] || rm -rf "$kept"
 	generate
 	echo 'deep-exim: undone; the latches that were learnt are still in the store'
 	echo 'Restart Exim: systemctl restart exim4'
@@ -565,7 +605,8 @@ check_transports()
 		trouble=
 		case $(of "$work/transports" "$name" authenticated_sender) in
 		*"{$so}{check}"*)	;;
-		*)	trouble="$trouble; authenticated_sender does not call check, so nothing is enforced" ;;
+		*)	wrong "transport $name: authenticated_sender does not call check, so nothing is enforced"
+			continue ;;
 		esac
 		case $(of "$work/transports" "$name" event_action) in
 		*"{$so}{event}"*)	;;
@@ -655,7 +696,7 @@ check_store()
 		wrong "store: $(tail -n 1 "$work/log")"
 	fi
 	if ! command -v runuser >/dev/null || [ "$(id -u)" != 0 ]; then
-		remark 'run by root this looks at the store as the user of Exim too'
+		remark "run by root, and with runuser(1), this looks at the store as $user too"
 		return
 	fi
 	answer=$(runuser -u "$user" -- deeplatch list 2>&1 >/dev/null) &&
@@ -684,8 +725,15 @@ check_domain()		# DOMAIN
 check()
 {
 	find_exim
+	if [ -n "$domain" ]; then
+		deeplatch show "$domain" >/dev/null 2>"$work/log"
+		[ $? -ne 64 ] || fail 64 "$(sed 's/^deeplatch: //' "$work/log")"
+	fi
 	file=${chosen:-$($exim -bP configure_file 2>/dev/null | sed -n '$p')}
+	[ -f "$file" ] || fail 66 "no configuration file $file"
 	good "$exim: $(sed -n '1s/ #.*//p' "$work/bV"), with \${dlfunc; configuration $file"
+	grep -q '^[.]include .*/exim-main[.]conf' "$file" ||
+	    wrong "$file: the latches are not in it: deep-exim setup puts them in"
 	if [ ! -f "$so" ]; then
 		wrong "$so is not there: all mail is deferred"
 	else
