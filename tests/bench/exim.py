@@ -2,17 +2,19 @@
 # Copyright (c) 2026 the DEEP authors
 # SPDX-License-Identifier: ISC
 """
-exim.py [ROUNDS [-v]]: what the latches add to a delivery by Exim, side by side in one
-run: deliveries over TLS to one sink without deep-exim.so, with it where all is only
+exim.py [ROUNDS]: what the latches add to a delivery by Exim, side by side in one run:
+deliveries over TLS to one sink without deep-exim.so, with it where all is only
 observed, and where all is enforced; with a connection for each message, and with one
 for many; over a link that takes no time, and over one of 10 ms there and back (slow.py),
-as no link is without any.  To that, what it would cost without
-the module to give up using connections again, which is what Exim's own way to a check
-before each MAIL is (hosts_nopass_tls).
+as no link is without any.  To that, what it would cost without the module to give up
+using connections again, which is what Exim's own way to a check before each MAIL is
+(hosts_nopass_tls).
 
-What counts is the ratio of medians.  CPU is that of all processes of Exim, user and
-system, as their parents and process 1 of the lab are told.  Needs root and the root
-"bookworm" of tests/lab/fetch, and a machine that does nothing else.
+The ways take turns, and what counts is the median, over the rounds, of the ratio to
+what stood beside it in the same round.  A round is told on stderr when it is over; the
+five of the default are to fit in some four minutes.  CPU is that of all processes of
+Exim, user and system, as their parents and process 1 of the lab are told.  Needs root
+and the root "bookworm" of tests/lab/fetch, and a machine that does nothing else.
 """
 import os
 import resource
@@ -30,10 +32,9 @@ import matrix
 from server import Server, STRICT
 from sink import SINK, Sink
 
-MESSAGES = 200
-FAR, FAR_MESSAGES, ONE_WAY = "10.9.0.51", 50, 0.005
+ROUNDS, MESSAGES, WARM_UP = 5, 60, 10
+FAR, FAR_MESSAGES, ONE_WAY = "10.9.0.51", 20, 0.005
 OBSERVE = "[mode]\n" + "".join("%s = observe\n" % one for one in matrix.REGISTRY)
-# name, module, deep.conf, re-use
 WITHOUT, OBSERVED, ENFORCED = "without", "observe", "enforce"
 NO_REUSE = "without, hosts_nopass_tls"
 NEAR_DOMAIN, FAR_DOMAIN = "sink.lab.test", "far.lab.test"
@@ -71,7 +72,7 @@ def deliver(it, exim, sink, how, domain, messages):
 
 
 def bench(it):
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     it.build("--disable-relay")
     it.ttl = 300
     it.dns({NEAR_DOMAIN: {"MX": "10 mx.sink.lab.test."}, "mx.sink.lab.test": {"A": SINK},
@@ -102,23 +103,32 @@ def measure(it, sink, rounds):
     for what, how, domain, messages, names in QUEUES:
         taken = {name: [] for name in names}
         for number in range(rounds + 1):
+            count = messages if number else WARM_UP
             for at in range(len(names)):
                 name = names[(at + number) % len(names)]
                 it.write("/etc/exim4/exim4.conf", ways[name][0])
                 exim.configure(ways[name][1])
-                got = deliver(it, exim, sink, how, domain, messages)
-                if number > 0:              # the first round warms up
-                    taken[name].append(got)
-                if "-v" in sys.argv:
-                    lab.diag("%s %s %.2f s %.2f s of CPU" % ((what, name) + got))
-        base = [statistics.median(one[part] for one in taken[WITHOUT]) for part in (0, 1)]
+                got = deliver(it, exim, sink, how, domain, count)
+                if number:
+                    taken[name].append([1000 * one / count for one in got])
+            if number:
+                print("# %s, round %d of %d: %s" % (what, number, rounds, ", ".join(
+                    "%s %.1f ms" % (name, taken[name][-1][0]) for name in names)),
+                    file=sys.stderr, flush=True)
         for name in names:
-            wall, cpu = [statistics.median(one[part] for one in taken[name])
-                for part in (0, 1)]
-            lab.diag("%-24s %-26s %7.2f ms a message %+6.1f %%   CPU %7.2f ms %+6.1f %%" %
-                (what, name, 1000 * wall / messages, 100 * wall / base[0] - 100,
-                1000 * cpu / messages, 100 * cpu / base[1] - 100))
+            tell(what, name, taken[name], taken[WITHOUT])
+        if NO_REUSE in names:
+            tell(what, ENFORCED + ", beside the latter", taken[ENFORCED], taken[NO_REUSE])
     lab.ok(True, "measured")
+
+
+def tell(what, name, taken, beside):
+    """Medians of [ms, ms of CPU] a message, and of their ratios round by round."""
+    middle = [statistics.median(one[part] for one in taken) for part in (0, 1)]
+    more = [100 * statistics.median(one[part] / other[part] for one, other in
+        zip(taken, beside)) - 100 for part in (0, 1)]
+    lab.diag("%-24s %-27s %7.2f ms a message %+6.1f %%   CPU %7.2f ms %+6.1f %%" %
+        (what, name, middle[0], more[0], middle[1], more[1]))
 
 
 lab.main(bench, ("bookworm",))
