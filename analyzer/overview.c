@@ -432,12 +432,16 @@ table_of(FILE *out, const struct overview *view, enum table table, const char *t
 	free(list);
 }
 
-/* The words of what is missing, which stand with a space between them. */
+/* The words of what is missing, which stand with a space between them; what they mean
+ * is said below. */
 static void
 reasons(FILE *out, const char *why)
 {
-	if (*why == '\0')
+	if (*why == '\0') {
 		putc('-', out);
+		return;
+	}
+	fputs("<a href=\"#why\">", out);
 	for (; *why != '\0'; why += strspn(why, " ")) {
 		struct deep_str word = { why, strcspn(why, " ") };
 
@@ -446,6 +450,7 @@ reasons(FILE *out, const char *why)
 		if (*why != '\0')
 			fputs(", ", out);
 	}
+	fputs("</a>", out);
 }
 
 static void

@@ -328,6 +328,10 @@ for script in "$work"/session*.sh; do
 done
 [ $n -ge 8 ]
 ok $? "EXAMPLES has sessions ($n)"
+for file in letter relayed; do
+	cmp "$work/run/$file.eml" contrib/$file.eml >"$work/log" 2>&1
+	ok $? "contrib/$file.eml is what the guide shows"
+done
 
 # The four results that are no error, and the errors of a wrong call.
 
