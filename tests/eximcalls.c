@@ -303,6 +303,30 @@ refused(void)
 	is_int(waits("smart1.test"), 0, "and no longer, when another takes it");
 }
 
+/* One process may ask for lists of several separators. */
+static void
+left_out(void)
+{
+	static const char bad[] = "tls= ip=%s host=mx.d.test port=25 from=";
+	const char *addresses[] = { "10.9.0.11", "fd09::11" };
+	char session[128], large[8000];
+	size_t i;
+
+	CALL(event, "tcp:connect", "d.test", "", "");
+	for (i = 0; i < 2; i++) {
+		snprintf(session, sizeof(session), bad, addresses[i]);
+		CALL(check, "d.test", session, "id=1xVow8-00001O-40 route=mx", "");
+	}
+	CALL(hosts, "d.test", "id=1xVow8-00001O-41 route=mx", ";");
+	is(said, "10.9.0.11 ; fd09::11", "D3.3-1: hosts that are left out");
+	CALL(hosts, "d.test", "id=1xVow8-00001O-41 route=mx", ":");
+	is(said, "10.9.0.11 : fd09::::11", "for a list of another separator");
+	memset(large, ';', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	CALL(hosts, "d.test", "id=1xVow8-00001O-41 route=mx", large);
+	is(said, "10.9.0.11 : fd09::::11", "and where that is none");
+}
+
 static int
 in_child(const char *id, int verified, int port, const char *clear)
 {
@@ -507,6 +531,7 @@ main(int argc, char **argv)
 	anything("a store");
 	two_attempts();
 	refused();
+	left_out();
 	read_ahead();
 	probation();
 	passed_note();

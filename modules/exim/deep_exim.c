@@ -1215,8 +1215,7 @@ passed(unsigned char **yield, int argc, unsigned char **argv)
 
 struct left_out {
 	struct call	*call;
-	struct deep_str	 separator;
-	char		*buf;
+	char		*buf;		/* addresses, each with a blank behind it */
 	size_t		 size, n;
 	unsigned	 count;
 	deep_latches	 failed;
@@ -1248,25 +1247,16 @@ add_host(void *argument_, const char *ip, const char *text)
 {
 	struct left_out *list = argument_;
 	deep_latches failed = still_failed(list, deep_str(text));
-	int colon = deep_is(list->separator, ":");
-	char one[128];
-	size_t n = 0;
+	size_t n = strlen(ip);
 
 	if (failed == DEEP_LATCH_NONE)
 		return 0;
 	list->failed |= failed;
-	if (list->count > 0)
-		n = (size_t)snprintf(one, sizeof(one), " %.*s ", (int)list->separator.n,
-		    list->separator.p);
-	for (; *ip != '\0' && n + 3 < sizeof(one); ip++) {
-		one[n++] = *ip;
-		if (*ip == ':' && colon)
-			one[n++] = ':';
-	}
-	if (n + list->n + 1 > list->size || ++list->count > LIST_MAX)
+	if (list->n + n + 2 > list->size || ++list->count > LIST_MAX)
 		return 1;
-	memcpy(list->buf + list->n, one, n);
+	memcpy(list->buf + list->n, ip, n);
 	list->n += n;
+	list->buf[list->n++] = ' ';
 	list->buf[list->n] = '\0';
 	return 0;
 }
@@ -1290,7 +1280,7 @@ static struct {
 #define LEFT_FOR	60	/* seconds */
 
 static int
-leave_out(struct deep_str domain, const struct message *message, struct deep_str separator)
+leave_out(struct deep_str domain, const struct message *message)
 {
 	struct left_out list;
 	struct call call;
@@ -1317,7 +1307,6 @@ leave_out(struct deep_str domain, const struct message *message, struct deep_str
 	}
 	memset(&list, 0, sizeof(list));
 	list.call = &call;
-	list.separator = separator.n > 0 ? separator : deep_str(":");
 	list.buf = left.hosts;
 	list.size = sizeof(left.hosts);
 	list.bypass = message->bypass;
@@ -1336,18 +1325,46 @@ leave_out(struct deep_str domain, const struct message *message, struct deep_str
 }
 
 /*
+ *	left-out = [ address *( " " separator " " address ) ]
+ *
+ * In a list of Exim a separator within an item is written twice.
+ */
+static void
+put_left(char separator)
+{
+	struct deep_str rest = deep_str(left.hosts), ip;
+	size_t n = 0, i;
+
+	while ((ip = next_word(&rest)).n > 0 && n + 2 * ip.n + 4 <= sizeof(answer)) {
+		if (n > 0) {
+			answer[n++] = ' ';
+			answer[n++] = separator;
+			answer[n++] = ' ';
+		}
+		for (i = 0; i < ip.n; i++) {
+			answer[n++] = ip.p[i];
+			if (ip.p[i] == separator)
+				answer[n++] = separator;
+		}
+	}
+	answer[n] = '\0';
+}
+
+/*
  * hosts{$domain}{DEEP_MESSAGE}{separator}: for ignore_target_hosts, the addresses of
  * hosts that did not meet what is still required; nothing where there are none.
  */
 PUBLIC int
 hosts(unsigned char **yield, int argc, unsigned char **argv)
 {
+	struct deep_str separator = argument(argc, argv, 2);
 	struct message message;
 
 	read_message(&message, argument(argc, argv, 1));
-	if (!leave_out(argument(argc, argv, 0), &message, argument(argc, argv, 2)))
+	if (!leave_out(argument(argc, argv, 0), &message))
 		return say(yield, "");
-	return say(yield, left.hosts);
+	put_left(separator.n == 1 ? separator.p[0] : ':');
+	return say(yield, answer);
 }
 
 /*
@@ -1364,7 +1381,7 @@ hold(unsigned char **yield, int argc, unsigned char **argv)
 	const char *why;
 
 	read_message(&message, argument(argc, argv, 1));
-	if (!leave_out(domain, &message, deep_str(":")))
+	if (!leave_out(domain, &message))
 		return say(yield, "");
 	put_refusal(line, sizeof(line), &left.policy, &left.key, deep_str(NULL), left.failed);
 	if (open_call(&call, &why) == DEEP_YES) {
