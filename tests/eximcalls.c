@@ -384,7 +384,7 @@ read_ahead(void)
 static int
 on_probation(void)
 {
-	char id[3], message[128], store[64], away[64];
+	char id[12], message[128], store[64], away[64];
 	int n, wrote = 0, wrong = 0, status;
 
 	snprintf(store, sizeof(store), "%s/latches.db", folder);
