@@ -320,6 +320,8 @@ view(struct deep_session *seen, const struct deep_policy *policy,
 	memset(seen, 0, sizeof(*seen));
 	if (session != NULL && session->version != 0)
 		*seen = *session;
+	else if (session != NULL)
+		seen->no_tlsa = session->no_tlsa;	/* of the DNS, not of the session */
 	seen->strict = policy->strict;
 }
 

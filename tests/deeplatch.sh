@@ -74,6 +74,14 @@ d init
 exits 0 'init'
 says out "^made $work/store/latches.db, for uid $(id -u) and gid $(id -g)\$" 'it says what it made'
 is "$(stat -c %a "$work/store/latches.db" "$work/store" | tr '\n' ' ')" '660 2770 ' 'modes'
+cp "$work/deep.conf" "$work/kept.conf"
+mkdir -m 755 "$work/beside"
+printf '[store]\nurl = sqlite:%s/beside/latches.db\n' "$work" >"$work/deep.conf"
+d init
+exits 0 'init in a folder that is there'
+says log "^deeplatch: warning: $work/beside: was there and is left as it is" \
+    'warns of its mode'
+mv "$work/kept.conf" "$work/deep.conf"
 d init
 exits 73 'init again: status 73'
 says log 'is there already and is left as it is' 'it says so'
@@ -93,6 +101,7 @@ for command in init list show check reset exempt purge export import verify stat
 	says out "^  $command " "--help has $command"
 	./deeplatch $command --help >"$work/options" 2>&1
 	is $? 0 "$command --help"
+	is "$(./deeplatch $command -h x 2>&1)" "$(cat "$work/options")" "$command -h"
 	# each option is in the manual, in SYNOPSIS and in the text
 	grep -o -e '--[a-z-]*' "$work/options" | sort -u | while read -r option; do
 		grep -q -e "Fl -${option#--}\\>" modules/admin/deeplatch.8 || echo "$option"
@@ -254,9 +263,13 @@ says out "^exempt by hand, since $(date -d @$week +%FT%TZ)\$" 'an exempt name'
 d show old.example
 exits 1 'show: status 1 where nothing is known'
 says out '^exempt by deep.conf$' 'exempt by deep.conf'
-d show smart1.example
-exits 1 'a host of a group'
-says out '^a host of the group pool: see deeplatch show pool$' 'has the latches of its group'
+lacks out LATCH 'and no head of a table that has no row'
+for command in show check 'reset --reason x' 'exempt add --reason x' 'exempt remove --reason x'; do
+	# shellcheck disable=SC2086
+	d $command smart1.example
+	says log "smart1.example is a host of the group pool, whose latches it has: see deeplatch ${command%% --*} pool\$" \
+	    "D5.7-4: $command: a host has the latches of its group"
+done
 d show --json a.example
 if command -v jq >/dev/null; then
 	is "$(jq -r '.latches["tls12"].confirmations, (.hosts | length), (.waiting | length)' \
@@ -412,6 +425,9 @@ exits 1 'it is refused again'
 d exempt add --reason x old.example
 d exempt remove --reason x old.example
 says log 'old.example: is still exempt by deep.conf' 'a list in deep.conf is told of'
+is "$(cat "$work/out")" 'old.example: no longer exempt by hand' 'and its latches are not said to be enforced'
+d log --kind unexempt
+says out 'unexempt  *old.example by .*: x$' 'the end of one is logged as its own kind'
 d log --kind exempt
 exits 0 'it is logged'
 says out 'a.example .*: new cluster$' 'with the reason'
@@ -678,6 +694,24 @@ exits 65 'a folder in place of a file'
 says log '--format chasquid' 'what to do'
 d import "$work/nowhere"
 exits 66 'no such file: status 66'
+printf 'before.example encrypt\n' >"$work/tls_policy"
+d import --format postfix "$work/tls_policy" "$work/nowhere"
+exits 66 'no such file behind one that is there'
+says log "^deeplatch: $work/nowhere: No such file" 'which one'
+is "$(cat "$work/out") $(latches before.example)" 'took 1 name tls10' 'what was taken before stays'
+: >"$work/tls_policy"
+d import "$work/tls_policy"
+exits 65 'an empty file is no export: status 65'
+says log 'tls_policy: empty, and an export never is' 'it says so'
+d import --format postfix "$work/tls_policy"
+exits 0 'and a table of Postfix may be empty'
+printf '[smart1.example]:25 secure\n[lone.example] encrypt\nsmart2.example encrypt\n' \
+    >"$work/tls_policy"
+d import --format postfix "$work/tls_policy"
+is "$(names --latch tls-cert --name pool)$(names --name smart1.example)" 'pool ' \
+    'D5.7-4: a host in brackets counts for its group'
+is "$(latches lone.example),$(latches smart2.example)" 'tls10,tls10' \
+    'one that is of none for itself, and so does a domain'
 
 # Hostile JSON: told with its line, nothing taken.
 

@@ -88,8 +88,9 @@ import_take(struct import *import, const struct deep_key *key, const struct deep
 
 int
 import_latches(struct import *import, enum deep_service service, struct deep_str name,
-    deep_latches set)
+    int is_host, deep_latches set)
 {
+	MUST(is_host == 0 || is_host == 1);
 	MUST(import->admin != NULL && name.p != NULL);
 	MUST(deep_service_name(service) != NULL && set != DEEP_LATCH_NONE &&
 	    !(set & ~DEEP_LATCH_ALL));

@@ -56,6 +56,7 @@ static const struct {
 	{ 'p', DEEP_TLS1_3, 0x1301, "cnd" },		/* PKIX-EE */
 	{ 'D', DEEP_TLS1_3, 0x1301, "d" },
 	{ 'x', DEEP_TLS1_3, 0x1301, "x" },
+	{ 'n', 0, 0, "x" },				/* clear text, to a domain without TLSA */
 };
 
 static const struct deep_session *
@@ -238,6 +239,7 @@ static const struct walk {
 		{ 1, 'D', "mx1", DANE, DANE, 0, GOOD | CERT | DANE },
 		{ 2, '3', "mx1", 0, 0, CERT | DANE, GOOD | CERT | DANE },
 		{ 3, 'x', "mx1", 0, 0, CERT, GOOD | CERT | DANE },
+		{ 4, 'n', "mx1", 0, 0, GOOD | CERT, GOOD | CERT | DANE },
 	} },
 	{ "DA-3: a latch that is off is neither set nor contradicted",
 	    "[policy]\nconfirm = 1\nconfirm-over = 0\n[mode]\ntls-pfs = off\n", {
@@ -335,6 +337,7 @@ static const struct {
 	    0, 0, 0, 0 },
 	{ "tls-dane-tlsa is missing", "", GOOD | DANE, 0, 'c', 0, 0, DANE, 0, 0, 0 },
 	{ "D5.3-7: proved that there is no TLSA", "", GOOD | DANE, 0, 'x', 0, 0, 0, 0, 0, 0 },
+	{ "D5.3-7: in clear text too", "", GOOD | DANE, 0, 'n', 0, 0, GOOD, 0, 0, 0 },
 	{ "X-14: TLS-Required: No", "", GOOD, 0, '-', DEEP_BYPASS_TLS_REQUIRED_NO, 0, 0, 0, GOOD,
 	    DEEP_BYPASS_TLS_REQUIRED_NO },
 	{ "X-14: which the administrator forbids", "[policy]\ntls-required-no = ignore\n", GOOD, 0, '-',

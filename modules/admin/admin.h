@@ -45,6 +45,8 @@ extern const struct command commands[];		/* main.c; the last one has no name */
 void	usage_of(const char *command) __attribute__((__noreturn__));	/* exits with EX_USAGE */
 /* The same, where getopt_long(3) has just answered that there is no such option. */
 void	bad_option(const char *command, char *argv[]) __attribute__((__noreturn__));
+/* Says so where the name is that of a host of a [group] in deep.conf. */
+void	say_group(const struct admin *, const char *command, const struct deep_key *);
 void	open_store(struct admin *);		/* or exits with EX_UNAVAILABLE */
 void	store_failed(const struct admin *) __attribute__((__noreturn__));
 /* Says what is amiss although the store answered. */
@@ -104,8 +106,10 @@ struct import {
 };
 /* One entry; 0: the store failed, stop. */
 int	 import_take(struct import *, const struct deep_key *, const struct deep_record *);
-/* A name of which no more is known than that it has these; 0: stop. */
-int	 import_latches(struct import *, enum deep_service, struct deep_str name, deep_latches);
+/* A name of which no more is known than that it has these; 0: stop.  is_host: of a host
+ * that is configured by name, which may be of a [group]. */
+int	 import_latches(struct import *, enum deep_service, struct deep_str name, int is_host,
+	    deep_latches);
 void	 import_bad(struct import *, const char *format, ...)	/* an error; import stops */
 	    __attribute__((__format__(__printf__, 2, 3)));
 void	 import_note(struct import *, const char *format, ...)	/* what was passed over */

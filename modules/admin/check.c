@@ -188,6 +188,7 @@ run_check(struct admin *admin, int argc, char *argv[])
 			printf("  %s\n", line);
 		say_doubts(&decision, &policy);
 	}
+	say_group(admin, "check", &key);
 	if (decision.failed != DEEP_LATCH_NONE)
 		return REFUSED;
 	return (decision.warned | decision.doubted) != DEEP_LATCH_NONE ? MISSING : DONE;

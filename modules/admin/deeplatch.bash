@@ -34,7 +34,7 @@ _deeplatch()
 	--service)	words='relay submission access inbound' ;;
 	--format)	words='json postfix chasquid' ;;
 	--bypass)	words='tls-required-no tlsrpt' ;;
-	--kind)		words='refused warned contradicted bypassed enforced learnt reset exempt alarm full' ;;
+	--kind)		words='refused warned contradicted alarm reset exempt unexempt' ;;
 	--owner)	mapfile -t COMPREPLY < <(compgen -u -- "$current"); return ;;
 	--group)	mapfile -t COMPREPLY < <(compgen -g -- "$current"); return ;;
 	--age|--days|--since|--reason|--tls|--host|--name)	return ;;

@@ -89,6 +89,9 @@ static int
 change(struct admin *admin, const struct deep_key *key, int on, const char *who,
     const char *reason)
 {
+	struct deep_policy	policy;
+
+	say_group(admin, on ? "exempt add" : "exempt remove", key);
 	switch (deep_store_exempt(admin->store, key, on, who, reason, admin->now)) {
 	case DEEP_FAIL:
 		store_failed(admin);
@@ -96,8 +99,9 @@ change(struct admin *admin, const struct deep_key *key, int on, const char *who,
 		printf("%s: is %s already\n", key->name, on ? "exempt" : "not exempt");
 		return 0;
 	default:
+		deep_policy_of(&policy, admin->config, key->name);
 		printf("%s: %s\n", key->name, on ? "its latches are recorded, and not enforced" :
-		    "its latches are enforced again");
+		    policy.exempt ? "no longer exempt by hand" : "its latches are enforced again");
 		return 1;
 	}
 }

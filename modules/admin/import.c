@@ -104,14 +104,15 @@ import_take(struct import *import, const struct deep_key *key, const struct deep
  */
 int
 import_latches(struct import *import, enum deep_service service, struct deep_str name,
-    deep_latches set)
+    int is_host, deep_latches set)
 {
 	const int64_t		 now = import->admin->now;
 	struct deep_record	 record;
 	struct deep_key		 key;
 	unsigned		 n;
 
-	if (deep_key(&key, service, name) != DEEP_YES) {
+	if ((is_host ? deep_key_host(&key, service, import->admin->config, name) :
+	    deep_key(&key, service, name)) != DEEP_YES) {
 		import_note(import, "\"%.*s\" is no domain", (int)(name.n < 255 ? name.n : 255), name.p);
 		return 1;
 	}
@@ -152,7 +153,8 @@ import_lines(struct import *import, const struct format *format, FILE *stream)
 	if (ferror(stream)) {
 		import->line = 0;
 		import_bad(import, "cannot be read: %s", strerror(errno));
-	}
+	} else if (import->line == 0 && format->line == read_json_line)
+		import_bad(import, "empty, and an export never is; the program that wrote it failed");
 	free(line);
 }
 
@@ -223,8 +225,14 @@ import_path(struct import *import, const struct format *format, const char *path
 			import_lines(import, format, stdin);
 		return;
 	}
-	if ((stream = fopen(path, "re")) == NULL || fstat(fileno(stream), &status) == -1)
-		err(EX_NOINPUT, "%s", path);
+	if ((stream = fopen(path, "re")) == NULL || fstat(fileno(stream), &status) == -1) {
+		/* no err(3): what the files before it had is not committed yet */
+		import_bad(import, "%s", strerror(errno));
+		import->failed = EX_NOINPUT;
+		if (stream != NULL)
+			fclose(stream);
+		return;
+	}
 	if (S_ISDIR(status.st_mode) != (format->whole != NULL))
 		import_bad(import, format->whole != NULL ?
 		    "a file, but this format is of a folder of chasquid" :
@@ -252,6 +260,11 @@ static int
 finish(struct import *import)
 {
 	progress_end(&import->progress);
+	/* The names of a moment before the store failed went with it: how many is not known. */
+	if (import->failed == EX_UNAVAILABLE) {
+		(void)deep_store_bulk(import->admin->store, 0);
+		return EX_UNAVAILABLE;
+	}
 	if (!import->dry_run && deep_store_bulk(import->admin->store, 0) == DEEP_FAIL)
 		store_failed(import->admin);
 	printf("%s %" PRIu64 " %s", import->dry_run ? "would take" : "took", import->taken,

@@ -118,8 +118,8 @@ read_chasquid_file(struct import *import, const char *text, size_t n)
 		return 0;
 	}
 	if (outgoing != DEEP_LATCH_NONE &&
-	    !import_latches(import, DEEP_RELAY, domain, outgoing))
+	    !import_latches(import, DEEP_RELAY, domain, 0, outgoing))
 		return 0;
 	return incoming == DEEP_LATCH_NONE ||
-	    import_latches(import, DEEP_INBOUND, domain, incoming);
+	    import_latches(import, DEEP_INBOUND, domain, 0, incoming);
 }

@@ -110,9 +110,10 @@ lowest(struct deep_str value)
 	return DEEP_LATCH_TLS10;
 }
 
-/* example.org, [host], [host]:port, host:service */
+/* example.org, [host], [host]:port, host:service; in brackets it is a host, and no domain
+ * whose MX hosts are looked up. */
 static enum deep_service
-cut_port(struct deep_str *name)
+cut_port(struct deep_str *name, int *is_host)
 {
 	struct deep_str	 port = { NULL, 0 };
 	const char	*colon = NULL;
@@ -129,7 +130,8 @@ cut_port(struct deep_str *name)
 		port.n = (size_t)(name->p + name->n - port.p);
 		name->n = (size_t)(colon - name->p);
 	}
-	if (name->n >= 2 && name->p[0] == '[' && name->p[name->n - 1] == ']') {
+	*is_host = name->n >= 2 && name->p[0] == '[' && name->p[name->n - 1] == ']';
+	if (*is_host) {
 		name->p++;
 		name->n -= 2;
 	}
@@ -144,6 +146,7 @@ read_postfix_line(struct import *import, const char *line, size_t n)
 	enum deep_service	 service;
 	deep_latches		 set;
 	size_t			 i;
+	int			 is_host;
 
 	if (n > 0 && (line[0] == ' ' || line[0] == '\t')) {
 		word = next_word(&rest);
@@ -172,11 +175,11 @@ read_postfix_line(struct import *import, const char *line, size_t n)
 		import->passed_over++;
 		return 1;
 	}
-	service = cut_port(&name);
+	service = cut_port(&name, &is_host);
 	if (name.n > 0 && name.p[0] == '.') {
 		import_note(import, "\"%.*s\" speaks of sub-domains, which have latches of their "
 		    "own", (int)(name.n < 255 ? name.n : 255), name.p);
 		return 1;
 	}
-	return import_latches(import, service, name, set);
+	return import_latches(import, service, name, is_host, set);
 }

@@ -81,6 +81,7 @@ run_init(struct admin *admin, int argc, char *argv[])
 		errx(EX_OSERR, "no memory");
 	if (deep_store_create(admin->store, admin->config, uid, gid) != DEEP_YES)
 		errx(EX_CANTCREAT, "%s", deep_store_error(admin->store));
+	store_warns(admin);
 	url = deep_config_text(admin->config, "store", "url");
 	printf("made %s, for uid %u and gid %u\n", strncmp(url, "sqlite:", 7) == 0 ? url + 7 :
 	    deep_config_text(admin->config, "store", "shadow"), uid, gid);

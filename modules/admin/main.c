@@ -95,6 +95,17 @@ store_warns(const struct admin *admin)
 }
 
 void
+say_group(const struct admin *admin, const char *command, const struct deep_key *key)
+{
+	struct deep_key	group;
+
+	if (deep_key_host(&group, key->service, admin->config, deep_str(key->name)) == DEEP_YES &&
+	    strcmp(group.name, key->name) != 0)
+		warnx("%s is a host of the group %s, whose latches it has: see deeplatch %s %s",
+		    key->name, group.name, command, group.name);
+}
+
+void
 open_store(struct admin *admin)
 {
 	if ((admin->store = deep_store_new()) == NULL)
@@ -170,7 +181,8 @@ main(int argc, char *argv[])
 	if (command != NULL) {
 		first = optind;
 		optind = 0;		/* glibc: begin again, with the command as argv[0] */
-		if (argc - first == 2 && strcmp(argv[first + 1], "--help") == 0)
+		if (argc - first > 1 && (strcmp(argv[first + 1], "--help") == 0 ||
+		    strcmp(argv[first + 1], "-h") == 0))
 			printf("usage: deeplatch [-f FILE] %s %s\n", command->name, command->usage);
 		else {
 			read_config(&admin);

@@ -63,6 +63,7 @@ reset_name(struct reset *reset, const char *domain)
 		    "read", deep_store_error(reset->admin->store));
 	if (answer == DEEP_NO) {
 		printf("nothing is known of %s (%s)\n", key.name, deep_service_name(key.service));
+		say_group(reset->admin, "reset", &key);
 		if (!reset->dry_run)
 			drop_failed(reset, &key);
 		return;

@@ -20,6 +20,7 @@ struct show {
 	struct deep_record	 record;
 	struct deep_policy	 policy;
 	deep_latches		 held;
+	enum deep_status	 answer;	/* of the store: YES, a latch is known */
 	int			 json;
 	/* the last entries of the log, a ring */
 	struct deep_entry	 entry[ENTRIES];
@@ -50,8 +51,9 @@ show_latches(const struct show *show)
 	unsigned		 n;
 	size_t			 i;
 
-	printf("  %-14s %-13s %-10s %-20s %5s  %-20s %s\n", "LATCH", "STATE", "SINCE", "CONFIRMED",
-	    "TIMES", "LAST MISSING", "TIMES");
+	if (show->answer == DEEP_YES)
+		printf("  %-14s %-13s %-10s %-20s %5s  %-20s %s\n", "LATCH", "STATE", "SINCE",
+		    "CONFIRMED", "TIMES", "LAST MISSING", "TIMES");
 	for (n = 0; n < DEEP_LATCHES; n++) {
 		held = &show->record.latch[n];
 		if (held->first == 0)
@@ -203,8 +205,6 @@ run_show(struct admin *admin, int argc, char *argv[])
 	};
 	static struct show		show;
 	enum deep_service		service = DEEP_RELAY;
-	enum deep_status		answer;
-	struct deep_key			group;
 	int				c;
 
 	show.admin = admin;
@@ -221,14 +221,14 @@ run_show(struct admin *admin, int argc, char *argv[])
 	show.key = key_of(service, argv[optind]);
 	deep_policy_of(&show.policy, admin->config, show.key.name);
 	open_store(admin);
-	answer = deep_store_hosts(admin->store, &show.key, &show.record);
-	if (answer == DEEP_FAIL ||
+	show.answer = deep_store_hosts(admin->store, &show.key, &show.record);
+	if (show.answer == DEEP_FAIL ||
 	    deep_store_log_each(admin->store, 0, keep_entry, &show) == DEEP_FAIL)
 		store_failed(admin);
 	show.held = deep_record_held(&show.record, &show.policy);
 	if (show.json && (show.waiting = json_array()) == NULL)
 		json_line(stdout, NULL);
-	if (answer == DEEP_NO && !show.json && !show.policy.exempt && show.record.exempt == 0)
+	if (show.answer == DEEP_NO && !show.json && !show.policy.exempt && show.record.exempt == 0)
 		printf("nothing is known of %s (%s)\n", show.key.name, deep_service_name(service));
 	else if (!show.json)
 		show_text(&show);
@@ -237,8 +237,7 @@ run_show(struct admin *admin, int argc, char *argv[])
 		store_failed(admin);
 	if (show.json)
 		show_json(&show);
-	else if (answer == DEEP_NO && deep_key_host(&group, service, admin->config,
-	    deep_str(argv[optind])) == DEEP_YES && strcmp(group.name, show.key.name) != 0)
-		printf("a host of the group %s: see deeplatch show %s\n", group.name, group.name);
-	return answer == DEEP_YES ? DONE : NOTHING;
+	else if (show.answer == DEEP_NO)
+		say_group(admin, "show", &show.key);
+	return show.answer == DEEP_YES ? DONE : NOTHING;
 }
