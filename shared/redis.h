@@ -33,6 +33,7 @@ struct deep_redis {
 	int		 greeted;	/* 1: it is known which server it is, and how far it is */
 	struct deep_shadow state;	/* of the shadow, as of the greeting and later */
 	int		 pending;	/* 1: there may be sessions in the queue */
+	int64_t		 looked;	/* ms since 1970: when there were none */
 	void		*tls_context;
 };
 

@@ -104,9 +104,6 @@ enum deep_status deep_sqlite_log_act(struct deep_store *, const char *,
 enum deep_status deep_sqlite_next(struct deep_store *, struct deep_key *);
 /* The key behind this one that was reset or exempt at some time. */
 enum deep_status deep_sqlite_next_marked(struct deep_store *, struct deep_key *);
-/* 1: all that the key was reset from has expired by now, wherever it is held. */
-int	deep_reset_is_over(const struct deep_record *, const struct deep_mark *,
-	    const struct deep_policy *, int64_t clock);
 enum deep_status deep_sqlite_bulk(struct deep_store *, int);
 enum deep_status deep_sqlite_purge(struct deep_store *, const struct deep_config *,
 	    int64_t, int, struct deep_gone *);

@@ -28,6 +28,8 @@
 #define SCHEMA		"1"	/* of what is in the server */
 #define WAIT_MIN	1000	/* ms until a server that is away is asked again ... */
 #define WAIT_MAX	30000	/* ... doubled each time, up to this */
+#define LOOK_MS		60000	/* until the queue is looked at again: another process may
+				 * have died and left something in it */
 #define WORK_MS		50	/* for what waits, in a call that is for something else */
 #define ALL_MS		10000	/* for what waits, in a call by hand */
 #define NO_CAP		UINT64_C(1000000000000000)	/* names: as a number of Lua has it */
@@ -49,14 +51,19 @@ static const char script[] =
     "if seq > 0 and (seq <= had or redis.call('ZSCORE', KEYS[3], ARGV[2])) then\n"
     " return {'done', server}\n"
     "end\n"
-    "if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[4] then\n"
+    "local version, other = redis.pcall('HGET', KEYS[1], 'v'), false\n"
+    "if type(version) == 'table' then\n"
+    " if not string.find(version.err, 'WRONGTYPE', 1, true) then return version end\n"
+    " version, other = false, true\n"		/* a record is a hash, and this is none */
+    "end\n"
+    "if (version or '') ~= ARGV[4] then\n"
     " return {'again', server}\n"
     "end\n"
     "if ARGV[7] == '2' and not redis.call('ZSCORE', KEYS[2], ARGV[6]) and\n"
     "  redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[5]) then\n"
     " return {'full', server}\n"
     "end\n"
-    "if ARGV[8] == '1' then\n"
+    "if other or ARGV[8] == '1' then\n"
     " redis.call('DEL', KEYS[1])\n"
     "else\n"
     " for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do\n"
@@ -89,6 +96,15 @@ now_ms(void)
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Also where the clock was set back since: no pause is longer than the longest. */
+static int
+is_due(int64_t when)
+{
+	const int64_t	now = now_ms();
+
+	return now >= when || when > now + WAIT_MAX;
 }
 
 /* The server did not do what it was asked: it is left alone for a while, by other
@@ -135,7 +151,7 @@ warn(struct deep_store *store)
 		    " sessions wait for it; look at that server and at [store] url",
 		    self->place, self->why[0] != '\0' ? self->why : "it was a moment ago",
 		    store->sqlite->path, waiting);
-	else if (now_ms() < self->write_retry)
+	else if (!is_due(self->write_retry))
 		deep_store_warn(store, "redis %s takes no changes (%s); %" PRId64 " sessions "
 		    "wait for it; [store] url has to lead to the master", self->place, self->why,
 		    waiting);
@@ -246,17 +262,20 @@ connected(struct deep_store *store)
 	struct deep_redis	*self = store->redis;
 
 	if (self->link != NULL && self->greeted &&
-	    (!self->stale || now_ms() < self->write_retry))
+	    (!self->stale || !is_due(self->write_retry)))
 		return 1;
-	if (now_ms() < self->retry)
+	if (!is_due(self->retry))
 		return 0;
 	self->stale = 0;
 	if (deep_redis_connect(self) != DEEP_YES || !greet(store)) {
 		leave_alone(store, 0);
 		return 0;
 	}
-	if (now_ms() >= self->write_retry)
+	if (is_due(self->write_retry))
 		self->wait = 0;
+	/* Asked by hand, before its time: no other process has to wait either. */
+	if (self->state.away > now_ms() && deep_shadow_set_away(store, 0) == DEEP_YES)
+		self->state.away = 0;
 	self->pending = 1;
 	return 1;
 }
@@ -264,7 +283,7 @@ connected(struct deep_store *store)
 static int
 can_write(struct deep_store *store)
 {
-	return connected(store) && now_ms() >= store->redis->write_retry;
+	return connected(store) && is_due(store->redis->write_retry);
 }
 
 /* What the server knows of a key.  NO: nothing.  BAD: what it has is damaged, the
@@ -290,12 +309,15 @@ fetch(struct deep_store *store, const struct deep_key *key, struct deep_known *k
 	start(words, "HGETALL", name);
 	reply = deep_redis_ask(self, words);
 	free(words);
-	if (reply == NULL) {
+	if (reply != NULL) {
+		status = deep_redis_parse(reply, known, version, size);
+		freeReplyObject(reply);
+	} else if (self->denied && strncmp(self->why, "WRONGTYPE", 9) == 0)
+		status = DEEP_BAD;
+	else {
 		lost(store);
 		return DEEP_FAIL;
 	}
-	status = deep_redis_parse(reply, known, version, size);
-	freeReplyObject(reply);
 	if (status == DEEP_BAD) {
 		/* What the shadow has goes in its place. */
 		memset(known, 0, sizeof(*known));
@@ -395,6 +417,43 @@ change(struct deep_store *store, const struct deep_key *key, const struct deep_k
 	return outcome;
 }
 
+/*
+ * What the server is to hold of the event's key: with its session added, or, of what the
+ * server has lost, or lost a reset of, all that the shadow has, with all sessions that wait.
+ * NO: nothing sound is known, here or there.  *replaces: the server's own goes.  *told: what
+ * came of the session; as it was where the shadow was taken.
+ */
+static enum deep_status
+account(struct deep_store *store, const struct deep_queued *event, struct deep_known *known,
+    enum deep_status found, int *sound, int *replaces, struct deep_learnt *told)
+{
+	struct deep_known	shadow;
+	int			less;
+
+	*sound = 1;
+	*replaces = 0;
+	if (deep_shadow_read(store, &event->key, &shadow, sound) != DEEP_YES)
+		return DEEP_FAIL;
+	less = found == DEEP_BAD || shadow.mark.resets > known->mark.resets;
+	if (*sound && (less || ((event->counted || !event->whole) &&
+	    shadow.mark.resets == known->mark.resets))) {
+		if (deep_shadow_count(store, &event->key, &shadow) != DEEP_YES)
+			return DEEP_FAIL;
+		deep_known_merge(known, &shadow);
+		*replaces = less;
+		return DEEP_YES;
+	}
+	if (found == DEEP_BAD)
+		return DEEP_NO;
+	memset(told, 0, sizeof(*told));
+	if (event->whole && event->clock >= known->mark.reset) {
+		known->record.clock = event->clock;
+		deep_policy_learn(&event->policy, &known->record, &event->session,
+		    deep_str(event->host), event->clock, told);
+	}
+	return DEEP_YES;
+}
+
 /* Tells the server of the first in the queue.  NO: the queue is empty.  FAIL: the
  * server is away now, or the shadow failed, which the error says.  *room is of the
  * session that is mine; NONE: the shadow has forgotten it again. */
@@ -402,13 +461,14 @@ static enum deep_status
 tell_one(struct deep_store *store, int64_t mine, struct deep_learnt *learnt, enum room *room)
 {
 	struct deep_queued	 event;
-	struct deep_known	 known, shadow;
+	struct deep_known	 known;
 	struct deep_learnt	 told;
 	enum deep_status	 status;
 	enum outcome		 outcome = AGAIN;
 	char			 version[32];
-	int			 tries;
+	int			 tries, sound = 1, replaces;
 
+	memset(&told, 0, sizeof(told));
 	status = deep_shadow_first(store, &event);
 	if (status != DEEP_YES)
 		return status;
@@ -418,21 +478,14 @@ tell_one(struct deep_store *store, int64_t mine, struct deep_learnt *learnt, enu
 		status = fetch(store, &event.key, &known, version, sizeof(version));
 		if (status == DEEP_FAIL)
 			return DEEP_FAIL;
-		memset(&told, 0, sizeof(told));
-		if (deep_shadow_read(store, &event.key, &shadow, NULL) != DEEP_YES)
+		told = *learnt;
+		status = account(store, &event, &known, status, &sound, &replaces, &told);
+		if (status == DEEP_FAIL)
 			return DEEP_FAIL;
-		/* Of what it has lost, or lost a reset of, the shadow has all, and this. */
-		if (status == DEEP_BAD || shadow.mark.resets > known.mark.resets)
-			deep_known_merge(&known, &shadow);
-		else if (event.clock >= known.mark.reset) {
-			known.record.clock = event.clock;
-			deep_policy_learn(&event.policy, &known.record, &event.session,
-			    deep_str(event.host), event.clock, &told);
-		}
-		if (deep_record_empty(&known.record) && known.mark.resets == 0 &&
-		    known.mark.exempted == 0)
+		if (status == DEEP_NO || (deep_record_empty(&known.record) &&
+		    known.mark.resets == 0 && known.mark.exempted == 0))
 			break;			/* nothing came of it */
-		outcome = change(store, &event.key, &known, version, event.seq, 0,
+		outcome = change(store, &event.key, &known, version, event.seq, replaces,
 		    event.seq == mine && *room == NEW ? store->entries : NO_CAP);
 	}
 	if (outcome == LOST)
@@ -447,6 +500,8 @@ tell_one(struct deep_store *store, int64_t mine, struct deep_learnt *learnt, enu
 		learnt->enforced |= told.enforced;
 		learnt->contradicted |= told.contradicted;
 	}
+	if (!sound)
+		return deep_shadow_booked(store, event.seq);
 	if (outcome == DONE)
 		memset(&known, 0, sizeof(known));
 	return deep_shadow_adopt(store, &event.key, &known, event.seq, NULL, 0);
@@ -465,14 +520,17 @@ refill_one(struct deep_store *store, const struct deep_key *key)
 	enum outcome		outcome = AGAIN;
 	char			version[32];
 	int64_t			waiting;
-	int			tries;
+	int			tries, sound;
 
 	for (tries = 0; outcome == AGAIN; tries++) {
+		sound = 1;
 		if (tries == TRIES ||
 		    fetch(store, key, &server, version, sizeof(version)) == DEEP_FAIL ||
-		    deep_shadow_read(store, key, &shadow, NULL) != DEEP_YES ||
+		    deep_shadow_read(store, key, &shadow, &sound) != DEEP_YES ||
 		    deep_shadow_waiting_of(store, key, &waiting) != DEEP_YES)
 			return DEEP_FAIL;
+		if (!sound)
+			return DEEP_YES;	/* to be reset by hand, and in nobody's way */
 		if (waiting > 0)
 			return DEEP_LIMIT;
 		both = server;
@@ -534,6 +592,7 @@ work(struct deep_store *store, int64_t ms, int64_t mine, struct deep_learnt *lea
 		if (status == DEEP_FAIL)
 			return DEEP_FAIL;
 		self->pending = 0;
+		self->looked = now_ms();
 		status = refill(store, &since, ms);
 		if (status == DEEP_LIMIT)
 			self->pending = 1;
@@ -546,8 +605,11 @@ work_a_little(struct deep_store *store)
 {
 	struct deep_learnt	unused;
 	enum room		room = KNOWN;
+	const int64_t		now = now_ms();
 
 	memset(&unused, 0, sizeof(unused));
+	if (now < store->redis->looked || now >= store->redis->looked + LOOK_MS)
+		store->redis->pending = 1;
 	if (store->redis->pending || store->redis->state.refill)
 		(void)work(store, WORK_MS, 0, &unused, &room);
 }
@@ -588,7 +650,7 @@ get(struct deep_store *store, const struct deep_key *key, struct deep_record *re
 		memset(record, 0, sizeof(*record));
 		return DEEP_FAIL;
 	}
-	if (status == DEEP_NO || now_ms() < store->redis->write_retry)
+	if (status == DEEP_NO || !is_due(store->redis->write_retry))
 		warn(store);
 	if (!hosts) {
 		memset(known.record.host, 0, sizeof(known.record.host));
@@ -679,16 +741,22 @@ tell_all(struct deep_store *store)
 	return store->error[0] != '\0' ? DEEP_FAIL : DEEP_NO;
 }
 
+/* By hand it is asked at once, whatever it did before; and that lengthens no pause. */
+static void
+end_pause(struct deep_store *store)
+{
+	store->warning[0] = '\0';
+	store->redis->retry = store->redis->write_retry = 0;
+	store->redis->wait = 0;
+}
+
 /* What the administrator does has to reach the server. */
 static enum deep_status
 by_hand(struct deep_store *store, const char *what)
 {
 	enum deep_status	status;
 
-	/* Asked at once, whatever it did before; and that lengthens no pause. */
-	store->warning[0] = '\0';
-	store->redis->retry = store->redis->write_retry = 0;
-	store->redis->wait = 0;
+	end_pause(store);
 	if ((status = tell_all(store)) != DEEP_NO)
 		return status;
 	return deep_store_fail(store, "redis %s does not take it (%s): %s has to reach it; "
@@ -1008,30 +1076,6 @@ purge_one(struct deep_store *store, const struct deep_key *key,
 	return DEEP_YES;
 }
 
-/* The server's part of what deep_sqlite_purge() does with old resets. */
-static enum deep_status
-forget_resets(struct deep_store *store, const struct deep_config *config, int64_t clock)
-{
-	struct deep_key		key;
-	struct deep_known	known;
-	struct deep_policy	policy;
-	char			version[32];
-	enum deep_status	status;
-
-	memset(&key, 0, sizeof(key));
-	while ((status = deep_sqlite_next_marked(store, &key)) == DEEP_YES) {
-		if (fetch(store, &key, &known, version, sizeof(version)) == DEEP_FAIL)
-			return not_taken(store);
-		deep_policy_of(&policy, config, key.name);
-		if (!deep_reset_is_over(&known.record, &known.mark, &policy, clock))
-			continue;
-		memset(&known, 0, sizeof(known));
-		if (change(store, &key, &known, version, 0, 1, NO_CAP) == LOST)
-			return not_taken(store);
-	}
-	return status == DEEP_FAIL ? DEEP_FAIL : DEEP_YES;
-}
-
 /* The shadow's own, and what the server has. */
 static enum deep_status
 purge(struct deep_store *store, const struct deep_config *config, int64_t now, int dry_run,
@@ -1043,13 +1087,13 @@ purge(struct deep_store *store, const struct deep_config *config, int64_t now, i
 	enum deep_status	status;
 	struct deep_gone	of_shadow;
 
-	if (!dry_run && by_hand(store, "a purge") != DEEP_YES)
+	if (dry_run)
+		end_pause(store);
+	else if (by_hand(store, "a purge") != DEEP_YES)
 		return DEEP_FAIL;
 	if (deep_sql_meta(store, &meta, NULL) != DEEP_YES)
 		return DEEP_FAIL;
 	deep_clock_step(&meta.clock, &meta.seen, now);
-	if (!dry_run && forget_resets(store, config, meta.clock) != DEEP_YES)
-		return DEEP_FAIL;
 	memset(&of_shadow, 0, sizeof(of_shadow));
 	status = deep_sqlite_purge(store, config, now, dry_run, &of_shadow);
 	if (status != DEEP_YES)
@@ -1080,6 +1124,7 @@ verify(struct deep_store *store, int (*callback)(void *, const char *), void *ar
 	enum deep_status	status, found;
 	int			stopped = 0;
 
+	end_pause(store);
 	status = deep_sqlite_verify(store, callback, arg, records);
 	if (status == DEEP_FAIL)
 		return DEEP_FAIL;

@@ -325,10 +325,36 @@ deep_shadow_take_back(struct deep_store *store, const struct deep_key *key, int6
 }
 
 enum deep_status
+deep_shadow_booked(struct deep_store *store, int64_t seq)
+{
+	if (deep_sql_begin(store, 1) != DEEP_YES)
+		return DEEP_FAIL;
+	return deep_sql_commit(store, booked(store, seq));
+}
+
+/* On the disk before the server is told: else a loss of power would count them again. */
+enum deep_status
+deep_shadow_count(struct deep_store *store, const struct deep_key *key,
+    struct deep_known *known)
+{
+	sqlite3_stmt		*row;
+	enum deep_status	 status;
+
+	if (deep_sql_begin(store, 0) != DEEP_YES)
+		return DEEP_FAIL;
+	row = deep_sql_of_key(store, SQL_COUNT_QUEUE, key);
+	status = row == NULL ? DEEP_FAIL : deep_sql_run(store, row);
+	if (status == DEEP_YES)
+		status = deep_shadow_read(store, key, known, NULL);
+	return deep_sql_commit(store, status);
+}
+
+enum deep_status
 deep_shadow_first(struct deep_store *store, struct deep_queued *event)
 {
 	sqlite3_stmt		*row = deep_sql_statement(store, SQL_QUEUE);
 	enum deep_status	 status;
+	const char		*text;
 
 	if (row == NULL)
 		return DEEP_FAIL;
@@ -339,9 +365,10 @@ deep_shadow_first(struct deep_store *store, struct deep_queued *event)
 	event->seq = sqlite3_column_int64(row, 0);
 	(void)strlcpy(event->key.name, deep_sql_column(row, 1), sizeof(event->key.name));
 	event->key.service = (enum deep_service)(sqlite3_column_int(row, 2) & 3);
-	if (!deep_queued_parse(deep_sql_column(row, 3), event))
-		status = deep_store_fail(store, "%s: number %" PRId64 " of its queue is damaged; "
-		    "bring the file back from a backup", store->sqlite->path, event->seq);
+	text = deep_sql_column(row, 3);
+	event->counted = text[0] == '+';
+	/* One that is damaged is in the counts of the shadow, and holds up none behind it. */
+	event->whole = deep_queued_parse(text + event->counted, event);
 	(void)sqlite3_reset(row);
 	return status;
 }

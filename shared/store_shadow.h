@@ -34,6 +34,8 @@ struct deep_queued {
 	struct deep_session	session;
 	char			host[DEEP_DOMAIN_MAX + 1];
 	int64_t			clock;	/* of the store when it was */
+	int			whole;	/* 0: what is queued is no session; the shadow has it */
+	int			counted;	/* 1: deep_shadow_count() has told of it */
 };
 /* "clock version suite facts host mode confirm confirm_over retention strict"; 0: it
  * does not fit or cannot be. */
@@ -60,6 +62,13 @@ enum deep_status deep_shadow_adopt(struct deep_store *, const struct deep_key *,
  * file, where nothing else was known of the name. */
 enum deep_status deep_shadow_take_back(struct deep_store *, const struct deep_key *,
 	    int64_t seq);
+/* The same, where what the file has of the name is damaged and stays as it is: out of the
+ * queue alone. */
+enum deep_status deep_shadow_booked(struct deep_store *, int64_t seq);
+/* Reads the key, to be told to the server in place of its sessions that wait: they are in
+ * its counts, and are marked, so that none of them is told as a session any more. */
+enum deep_status deep_shadow_count(struct deep_store *, const struct deep_key *,
+	    struct deep_known *);
 /* The first of the queue.  NO: it is empty. */
 enum deep_status deep_shadow_first(struct deep_store *, struct deep_queued *);
 enum deep_status deep_shadow_waiting(struct deep_store *, int64_t *n);

@@ -796,8 +796,9 @@ deep_sqlite_next_marked(struct deep_store *store, struct deep_key *key)
 	return next_of(store, SQL_NEXT_MARKED, key, key);
 }
 
-int
-deep_reset_is_over(const struct deep_record *record, const struct deep_mark *mark,
+/* 1: all that the key was reset from has expired by now, wherever it is held. */
+static int
+is_reset_over(const struct deep_record *record, const struct deep_mark *mark,
     const struct deep_policy *policy, int64_t clock)
 {
 	return deep_record_empty(record) && mark->exempted == 0 && mark->resets != 0 &&
@@ -820,7 +821,7 @@ forget_resets(struct deep_store *store, const struct deep_config *config, int64_
 	while ((status = deep_sqlite_next_marked(store, &key)) == DEEP_YES) {
 		status = deep_sqlite_read(store, &key, &record, 0, &meta, &mark, NULL);
 		deep_policy_of(&policy, config, key.name);
-		if (status == DEEP_YES && deep_reset_is_over(&record, &mark, &policy, clock)) {
+		if (status == DEEP_YES && is_reset_over(&record, &mark, &policy, clock)) {
 			status = deep_sql_begin(store, 0);
 			if (status == DEEP_YES)
 				status = deep_sqlite_drop(store, SQL_DROP_MARK, &key, NULL);
@@ -893,7 +894,9 @@ deep_sqlite_purge(struct deep_store *store, const struct deep_config *config, in
 		    deep_sql_since(&self->since) >= DEEP_BATCH_MS)
 			status = deep_sql_commit_now(store);
 	}
-	if (status == DEEP_NO && !dry_run)
+	/* Of hosts that share a store each would forget at a time of its own, and the last to
+	 * know of a reset takes what the others have learnt since for what was reset. */
+	if (status == DEEP_NO && !dry_run && store->redis == NULL)
 		status = forget_resets(store, config, meta.clock);
 	return deep_sql_commit(store, status == DEEP_FAIL ? DEEP_FAIL : DEEP_YES);
 }

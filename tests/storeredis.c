@@ -82,6 +82,20 @@ nap(long ms)
 	(void)nanosleep(&t, NULL);
 }
 
+/* It takes connections and says nothing; not before it has really stopped. */
+static void
+freeze(void)
+{
+	(void)kill(server.pid, SIGSTOP);
+	(void)waitpid(server.pid, NULL, WUNTRACED);
+}
+
+static void
+thaw(void)
+{
+	(void)kill(server.pid, SIGCONT);
+}
+
 /* Asks until the server is asked again, which is after its pause; so many times. */
 static uint32_t
 in_time(struct deep_store *store, const char *name, uint32_t wanted)
@@ -106,7 +120,7 @@ in_server(const char *name, const char *field)
 
 /* The sixth number of a latch: what the server itself counts. */
 static long
-counted(const char *name)
+counted_of(const char *name, const char *latch)
 {
 	redisContext	*link = redisd_link(&server);
 	redisReply	*reply;
@@ -116,7 +130,7 @@ counted(const char *name)
 	if (link == NULL)
 		return -1;
 	(void)snprintf(key, sizeof(key), "deep:relay:%s", name);
-	reply = redisCommand(link, "HGET %s l:tls12", key);
+	reply = redisCommand(link, "HGET %s l:%s", key, latch);
 	if (reply != NULL && reply->type == REDIS_REPLY_STRING)
 		(void)sscanf(reply->str, "%ld %ld %ld %ld %ld %ld", n, n + 1, n + 2, n + 3,
 		    n + 4, n + 5);
@@ -124,6 +138,12 @@ counted(const char *name)
 		freeReplyObject(reply);
 	redisFree(link);
 	return n[5];
+}
+
+static long
+counted(const char *name)
+{
+	return counted_of(name, "tls12");
 }
 
 /* Gives it time to be told all; what the server counts then. */
@@ -155,6 +175,20 @@ queued(const char *shadow)
 	(void)sqlite3_finalize(row);
 	(void)sqlite3_close(db);
 	return n;
+}
+
+/* Lets it tell all that waits.  That a server was emptied is seen by one call, and what
+ * follows from that by the next. */
+static void
+told(struct deep_store *store, const char *shadow)
+{
+	int	i;
+
+	for (i = 0; i < 4000 && (i < 2 || queued(shadow) != 0); i++) {
+		(void)held(store, "nobody.example");
+		nap(25);
+	}
+	is_int(queued(shadow), 0, "nothing waits any more");
 }
 
 /* Killed, and back with all that it knew: what was learnt meanwhile counts once. */
@@ -247,16 +281,14 @@ test_empty(void)
 		diag("no server");
 	is_int(redisd_ask(&server, "DBSIZE"), 0, "the server has lost all");
 	is_int(in_time(store, "n07.example", 3), 3, "and is not believed");
-	for (i = 0; i < 100 && redisd_ask(&server, "ZCARD deep:index") < 40; i++)
-		(void)held(store, "n00.example");
+	told(store, "a.db");
 	is_int(redisd_ask(&server, "ZCARD deep:index"), 40, "it is filled again");
 	is_int(counted("n07.example"), 3, "with the sessions that waited, once");
 	is_int(counted("n39.example"), 2, "to the last name");
 	is_int(redisd_ask(&server, "FLUSHALL"), 1, "emptied under our hands");
 	is_int(held(store, "n08.example"), GOOD, "it is not believed either");
 	(void)teach(store, "n08.example", "mx", START + 3);
-	for (i = 0; i < 100 && redisd_ask(&server, "ZCARD deep:index") < 40; i++)
-		(void)held(store, "n00.example");
+	told(store, "a.db");
 	is_int(redisd_ask(&server, "ZCARD deep:index"), 40, "and is filled again");
 	is_int(counted("n08.example"), 3, "with all");
 	is_int(faults(store, &lines, NULL), DEEP_YES, "all is sound");
@@ -287,8 +319,7 @@ test_older(void)
 		diag("no server");
 	is_int(counted("a.example"), 3, "the server is as it was when it was saved");
 	is_int(in_time(store, "a.example", 6), 6, "the shadow is not");
-	for (i = 0; i < 100 && in_server("late.example", "l:tls12") != 1; i++)
-		(void)held(store, "a.example");
+	told(store, "a.db");
 	is_int(in_server("late.example", "l:tls12"), 1, "and brings back what came later");
 	is_int(counted("a.example"), 6, "the counts too");
 	deep_store_free(store);
@@ -334,12 +365,10 @@ test_two_hosts(void)
 	is_int(redisd_ask(&server, "FLUSHALL"), 1, "the server loses all");
 	is_int(held(b, "c.example"), GOOD, "b has not heard of it");
 	(void)teach(b, "d.example", "mx", START);
-	for (i = 0; i < 100; i++)
-		(void)held(b, "d.example");
+	told(b, "b.db");
 	is_int(in_server("c.example", "l:tls12"), 1, "and fills the server with what it has");
 	(void)teach(a, "d.example", "mx", START);
-	for (i = 0; i < 100; i++)
-		(void)held(a, "d.example");
+	told(a, "a.db");
 	is_int(in_server("c.example", "l:tls12"), 0, "a's reset counts above it");
 	is_int(held(b, "c.example"), TLS10, "on b too");
 	is_int(held(b, "a.example"), 0, "and so does the other one");
@@ -495,7 +524,7 @@ test_queued_reset(void)
 	is_int(deep_store_reset(a, &key, 0, "root", "moved", START + 200, NULL), DEEP_YES,
 	    "reset after it");
 	is_int(in_time(b, "a.example", 0), 0, "what was learnt before is forgotten");
-	nap(1100);
+	told(b, "b.db");
 	is_int(held(b, "a.example"), 0, "on b, when it is back");
 	is_int(in_server("a.example", "l:tls12"), 0, "and in the server");
 	(void)teach(b, "a.example", "mx", START + 300);
@@ -539,7 +568,278 @@ test_told_twice(void)
 	    "('a.example', 0, 'no session')"), 0, "what is no session");
 	store = open_with(config);
 	(void)held(store, "a.example");
-	is_int(teach(store, "a.example", "mx", START), DEEP_YES, "does not stop the rest");
+	is_int(teach(store, "a.example", "mx", START + 3), DEEP_YES, "does not stop the rest");
+	told(store, "a.db");
+	is_int(counted("a.example"), 4, "which reaches the server, and counts once");
+	deep_store_free(store);
+	deep_config_free(config);
+	redisd_stop(&server, SIGTERM);
+}
+
+/* A session of TLS 1.0, which shows tls10, tls-nomd5 and tls-norc4 and no more. */
+static enum deep_status
+teach_old(struct deep_store *store, const char *name, int64_t now)
+{
+	struct deep_key		key = key_of(name, DEEP_RELAY);
+	struct deep_session	session = session_of("TLS_RSA_WITH_AES_128_CBC_SHA", DEEP_TLS1_0);
+	struct deep_policy	policy;
+
+	deep_policy_of(&policy, NULL, name);
+	return deep_store_learn(store, &key, &policy, &session, deep_str("mx"), now, NULL);
+}
+
+/* A host whose way to the server gives up soon. */
+static struct deep_config *
+impatient_of(const char *shadow)
+{
+	struct deep_config	*config;
+
+	network = 250;
+	config = host_of(&server, shadow);
+	network = 10000;
+	return config;
+}
+
+/* Sessions wait while the server loses a reset: what was reset does not come back, and
+ * none of them counts twice. */
+static void
+test_lost_reset(void)
+{
+	struct deep_config	*config, *impatient;
+	struct deep_store	*store;
+	struct deep_key		 key = key_of("a.example", DEEP_RELAY);
+	int			 i;
+
+	begin_with(plain);
+	config = host_of(&server, "a.db");
+	impatient = impatient_of("a.db");
+	store = fresh(config);
+	for (i = 0; i < 3; i++)
+		(void)teach(store, "a.example", "mx", START + i);
+	told(store, "a.db");
+	is_int(redisd_ask(&server, "COPY deep:relay:a.example kept"), 1, "the server as it is");
+	is_int(deep_store_reset(store, &key, TLS10, "root", "why", START + 9, NULL), DEEP_YES,
+	    "reset, but for tls10");
+	is_int(in_server("a.example", "l:tls12"), 0, "in the server");
+	deep_store_free(store);
+	freeze();
+	store = open_with(impatient);
+	for (i = 0; i < 4; i++)
+		is_int(teach_old(store, "a.example", START + 10 + i), DEEP_YES,
+		    "learnt while it is silent, %d", i);
+	deep_store_free(store);
+	is_int(queued("a.db"), 4, "four wait");
+	thaw();
+	is_int(redisd_ask(&server, "RENAME kept deep:relay:a.example"), 1, "it lost the reset");
+	is_int(in_server("a.example", "l:tls12"), 1, "and has what was reset");
+	store = open_with(config);
+	told(store, "a.db");
+	is_int(counted_of("a.example", "tls-nomd5"), 4, "each of the four counts once");
+	is_int(counted_of("a.example", "tls10"), 7, "beside those of what was kept");
+	is_int(in_server("a.example", "l:tls12"), 0, "D3.3-6 what was reset is gone");
+	is_int(held(store, "a.example"), TLS10 | NO, "D3.3-6 and does not come back");
+	(void)teach_old(store, "a.example", START + 20);
+	told(store, "a.db");
+	is_int(counted_of("a.example", "tls-nomd5"), 5, "the next one counts as ever");
+	deep_store_free(store);
+
+	/* The same where the record is damaged. */
+	freeze();
+	store = open_with(impatient);
+	for (i = 0; i < 4; i++)
+		(void)teach_old(store, "a.example", START + 30 + i);
+	deep_store_free(store);
+	thaw();
+	(void)redisd_ask(&server, "HSET deep:relay:a.example l:tls10 nonsense");
+	store = open_with(config);
+	told(store, "a.db");
+	is_int(counted_of("a.example", "tls-nomd5"), 9, "damaged meanwhile: each counts once");
+	is_int(counted_of("a.example", "tls10"), 12, "and all is there");
+	deep_store_free(store);
+	deep_config_free(config);
+	deep_config_free(impatient);
+	redisd_stop(&server, SIGTERM);
+}
+
+/* One damaged record of the shadow, with a session that waits. */
+static void
+test_damaged_shadow(void)
+{
+	struct deep_config	*config, *impatient;
+	struct deep_store	*store;
+	struct deep_key		 key = key_of("bad.example", DEEP_RELAY);
+	struct lines		 lines;
+
+	begin_with(plain);
+	config = host_of(&server, "a.db");
+	impatient = impatient_of("a.db");
+	store = fresh(config);
+	(void)teach(store, "bad.example", "mx", START);
+	told(store, "a.db");
+	deep_store_free(store);
+	freeze();
+	store = open_with(impatient);
+	(void)teach(store, "bad.example", "mx", START + 1);
+	(void)teach(store, "good.example", "mx", START + 1);
+	deep_store_free(store);
+	thaw();
+	is_int(raw("a.db", "UPDATE latch SET confirmed = confirmed + 1 WHERE name = 'bad.example'"
+	    " AND latch = 'tls12'"), 0, "a value changed past the library");
+	store = open_with(config);
+	told(store, "a.db");
+	is_int(counted("good.example"), 1, "it holds up no other name");
+	is_int(counted("bad.example"), 2, "the server is sound, and counts on");
+	is_int(redisd_ask(&server, "FLUSHALL"), 1, "the server loses all");
+	(void)teach(store, "good.example", "mx", START + 2);
+	told(store, "a.db");
+	is_int(counted("good.example"), 2, "nor the filling of a server");
+	is_int(faults(store, &lines, NULL), DEEP_BAD, "verify tells of it");
+	is_int(deep_store_reset(store, &key, 0, "root", "damaged", START + 9, NULL), DEEP_YES,
+	    "and it can be reset");
+	is_int(faults(store, &lines, NULL), DEEP_YES, "sound again");
+	deep_store_free(store);
+	deep_config_free(config);
+	deep_config_free(impatient);
+	redisd_stop(&server, SIGTERM);
+}
+
+/* A reset of long ago, on hosts that are not purged at the same time. */
+static void
+test_old_reset(void)
+{
+	struct deep_config	*config[2];
+	struct deep_store	*a, *b;
+	struct deep_key		 key = key_of("a.example", DEEP_RELAY);
+	const int64_t		 later = START + 400 * DAY;
+	struct deep_gone	 gone;
+
+	begin_with(plain);
+	config[0] = host_of(&server, "a.db");
+	config[1] = host_of(&server, "b.db");
+	a = fresh(config[0]);
+	b = fresh(config[1]);
+	(void)teach(a, "a.example", "mx", START);
+	is_int(held(b, "a.example"), GOOD, "known to both");
+	is_int(deep_store_reset(b, &key, 0, "root", "why", START + 9, NULL), DEEP_YES, "reset");
+	is_int(held(a, "a.example"), 0, "on both");
+	is_int(raw("a.db", "UPDATE meta SET clock = clock + 34560000, seen = seen + 34560000"),
+	    0, "400 days later");
+	is_int(deep_store_purge(a, config[0], later, 0, &gone), DEEP_YES, "purge on one");
+	(void)teach(a, "a.example", "mx", later);
+	told(a, "a.db");
+	is_int(held(b, "a.example"), GOOD,
+	    "D3.1-9 what is learnt then holds on the other, which has not been purged");
+	(void)teach(b, "a.example", "mx", later + 1);
+	told(b, "b.db");
+	is_int(counted("a.example"), 2, "D3.1-9 and its sessions are added to it");
+	deep_store_free(a);
+	deep_store_free(b);
+	deep_config_free(config[0]);
+	deep_config_free(config[1]);
+	redisd_stop(&server, SIGTERM);
+}
+
+/* What is done by hand asks at once, and ends the pause of all processes. */
+static void
+test_pause(void)
+{
+	struct deep_config	*config, *impatient;
+	struct deep_store	*a, *b;
+	struct deep_key		 key = key_of("a.example", DEEP_RELAY);
+	struct lines		 lines;
+	struct deep_gone	 gone;
+
+	begin_with(kept);
+	config = host_of(&server, "a.db");
+	impatient = impatient_of("a.db");
+	a = fresh(config);
+	(void)teach(a, "a.example", "mx", START);
+	told(a, "a.db");
+	redisd_stop(&server, SIGTERM);
+	(void)held(a, "a.example");
+	ok(has(deep_store_warning(a), "is away"), "away");
+	is_int(deep_store_purge(a, config, START, 1, &gone), DEEP_FAIL,
+	    "a purge that only tells");
+	ok(has(deep_store_error(a), "No such file or directory"), "says why it cannot");
+	if (!redisd_start(&server, kept))
+		diag("no server");
+	a->redis->retry = a->redis->write_retry = (int64_t)time(NULL) * 1000 + 25000;
+	is_int(deep_store_purge(a, config, START, 1, &gone), DEEP_YES, "which asks at once");
+	a->redis->retry = a->redis->write_retry = (int64_t)time(NULL) * 1000 + 25000;
+	deep_redis_disconnect(a->redis);
+	is_int(faults(a, &lines, NULL), DEEP_YES, "so does verify");
+	is_int(raw("a.db", "UPDATE meta SET away = (SELECT strftime('%s', 'now') * 1000 + 25000)"),
+	    0, "a pause that other processes keep");
+	b = open_with(config);
+	ok(has(deep_store_warning(b), "is away"), "as this one does");
+	is_int(deep_store_exempt(b, &key, 1, "root", "why", START), DEEP_YES, "an exemption does not");
+	deep_store_free(b);
+	b = open_with(config);
+	is(deep_store_warning(b), "", "and ends it for all");
+	deep_store_free(b);
+
+	/* A clock that is put back by an hour: the pause was for half a minute at most. */
+	deep_redis_disconnect(a->redis);
+	a->redis->retry = a->redis->write_retry = (int64_t)time(NULL) * 1000 + 3600000;
+	(void)held(a, "a.example");
+	is(deep_store_warning(a), "", "a pause ends where the clock is put back");
+
+	/* One that only reads, while another process dies with a session in the queue. */
+	freeze();
+	b = open_with(impatient);
+	(void)teach(b, "a.example", "mx", START + 1);
+	deep_store_free(b);
+	thaw();
+	is_int(queued("a.db"), 1, "a session of one that died");
+	a->redis->looked = 0;		/* a minute ago */
+	told(a, "a.db");
+	is_int(counted("a.example"), 2, "is told by one that learns nothing itself");
+	deep_store_free(a);
+	deep_config_free(config);
+	deep_config_free(impatient);
+	redisd_stop(&server, SIGTERM);
+}
+
+/* It forgets scripts, has no room, takes no command of this user. */
+static void
+test_refuses(void)
+{
+	static const struct {
+		const char	*begin, *end, *why, *what;
+	} rows[] = {
+		{ "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "takes no changes (OOM",
+		    "no memory" },
+		{ "ACL SETUSER default -evalsha", "ACL SETUSER default +evalsha",
+		    "is away (NOPERM", "a script that is forbidden" },
+		{ "ACL SETUSER default -hgetall", "ACL SETUSER default +hgetall",
+		    "is away (NOPERM", "a reading that is forbidden" },
+		{ "CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0",
+		    "takes no changes (NOREPLICAS", "no replica" }
+	};
+	struct deep_config	*config;
+	struct deep_store	*store;
+	char			 name[32];
+	size_t			 i;
+
+	begin_with(plain);
+	config = host_of(&server, "a.db");
+	store = fresh(config);
+	(void)teach(store, "a.example", "mx", START);
+	is_int(redisd_ask(&server, "SCRIPT FLUSH"), 1, "its scripts are gone");
+	(void)teach(store, "a.example", "mx", START + 1);
+	is(deep_store_warning(store), "", "and it is given them again");
+	is_int(counted("a.example"), 2, "and counts");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(name, sizeof(name), "r%zu.example", i);
+		is_int(redisd_ask(&server, rows[i].begin), 1, "%s", rows[i].what);
+		is_int(teach(store, name, "mx", START), DEEP_YES, "%s: it is learnt",
+		    rows[i].what);
+		ok(has(deep_store_warning(store), rows[i].why), "%s: with a warning", rows[i].what);
+		is_int(confirmations(store, name), 1, "%s: it is known", rows[i].what);
+		is_int(redisd_ask(&server, rows[i].end), 1, "%s: no longer", rows[i].what);
+		told(store, "a.db");
+		is_int(counted(name), 1, "%s: then it is told", rows[i].what);
+	}
 	deep_store_free(store);
 	deep_config_free(config);
 	redisd_stop(&server, SIGTERM);
@@ -558,18 +858,16 @@ test_counted_once(void)
 
 	begin_with(plain);
 	config = host_of(&server, "a.db");
-	network = 250;
-	impatient = host_of(&server, "a.db");
-	network = 10000;
+	impatient = impatient_of("a.db");
 	a = fresh(config);
 	(void)teach(a, "a.example", "mx", START);
 	(void)teach(a, "a.example", "mx", START + 1);
 	is_int(counted_in_time(a, "a.example", 2), 2, "two sessions");
 	for (i = 0; i < 4; i++) {
 		b = open_with(impatient);
-		(void)kill(server.pid, SIGSTOP);
+		freeze();
 		(void)teach(b, "a.example", "mx", START + 2 + i);
-		(void)kill(server.pid, SIGCONT);
+		thaw();
 		is_int(queued("a.db"), 1, "one more waits, of another process");
 		deep_store_free(b);
 		switch (i) {
@@ -621,7 +919,7 @@ test_silent(void)
 	store = fresh(config);
 	(void)teach(store, "a.example", "mx", START);
 	is_int(counted_in_time(store, "a.example", 1), 1, "told");
-	(void)kill(server.pid, SIGSTOP);
+	freeze();
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
 	is_int(held(store, "a.example"), GOOD, "silent: the shadow answers");
 	ms = ms_since(&from);
@@ -637,7 +935,7 @@ test_silent(void)
 	(void)teach(store, "a.example", "mx", START + 1);
 	ms = ms_since(&from);
 	ok(ms < 2500, "another process of the host does not wait either: %ld", ms);
-	(void)kill(server.pid, SIGCONT);
+	thaw();
 	is_int(in_time(store, "a.example", 2), 2, "it speaks again: two");
 	is_int(counted_in_time(store, "a.example", 2), 2, "each once");
 	deep_store_free(store);
@@ -655,11 +953,9 @@ test_died(void)
 	pid_t			 pid;
 
 	begin_with(plain);
-	network = 250;
-	config = host_of(&server, "a.db");
-	network = 10000;
+	config = impatient_of("a.db");
 	deep_store_free(fresh(config));
-	(void)kill(server.pid, SIGSTOP);
+	freeze();
 	pid = fork();
 	if (pid == 0) {
 		store = open_with(config);
@@ -667,7 +963,7 @@ test_died(void)
 		(void)kill(getpid(), SIGKILL);
 	}
 	(void)waitpid(pid, &status, 0);
-	(void)kill(server.pid, SIGCONT);
+	thaw();
 	store = open_with(config);
 	is_int(in_time(store, "a.example", 1), 1, "acknowledged by one that died: there");
 	is_int(counted_in_time(store, "a.example", 1), 1,
@@ -837,14 +1133,12 @@ test_damaged(void)
 	struct deep_key		 key = key_of("a.example", DEEP_RELAY);
 	struct lines		 lines;
 	redisContext		*link;
-	int			 i;
 
 	begin_with(plain);
 	config = host_of(&server, "a.db");
 	store = fresh(config);
 	(void)teach(store, "a.example", "mx", START);
-	for (i = 0; i < 1000 && queued("a.db") != 0; i++)
-		(void)held(store, "a.example");
+	told(store, "a.db");
 	is_int(counted("a.example"), 1, "one");
 	(void)redisd_ask(&server, "HSET deep:relay:a.example l:tls12 nonsense");
 	is_int(held(store, "a.example"), GOOD, "a damaged record: the shadow answers");
@@ -867,9 +1161,20 @@ test_damaged(void)
 	ok(has(lines.text, "relay ghost.example is in deep:index and has no record"), "is told");
 	(void)redisd_ask(&server, "SET deep:relay:c.example x");
 	key = key_of("c.example", DEEP_RELAY);
-	is_int(teach(store, "c.example", "mx", START), DEEP_YES, "a key of another type");
-	is_int(held(store, "c.example"), GOOD, "is learnt into the shadow");
-	ok(deep_store_warning(store)[0] != '\0', "with a warning");
+	is_int(held(store, "c.example"), 0, "a key of another type");
+	ok(has(deep_store_warning(store), "deep:relay:c.example is damaged"), "is a damaged record");
+	is_int(teach(store, "c.example", "mx", START), DEEP_YES, "of which is learnt");
+	is_int(held(store, "c.example"), GOOD, "and it is known");
+	is_int(counted_in_time(store, "c.example", 1), 1, "in the server too");
+	is_int(in_server("c.example", "v"), 1, "which has a record of it now");
+	(void)redisd_ask(&server, "HSET deep:relay:c.example m nonsense");
+	is_int(teach(store, "c.example", "mx", START + 1), DEEP_YES,
+	    "a damaged field that the shadow has not");
+	is_int(counted_in_time(store, "c.example", 2), 2, "the record is whole again");
+	is_int(in_server("c.example", "m"), 0, "without it");
+	is_int(held(store, "c.example"), GOOD, "read again");
+	is(deep_store_warning(store), "", "nothing is amiss");
+	(void)redisd_ask(&server, "ZREM deep:index \"ghost.example 0\"");
 	deep_store_free(store);
 	deep_config_free(config);
 	redisd_stop(&server, SIGTERM);
@@ -950,6 +1255,11 @@ main(void)
 	test_queued_reset();
 	test_told_twice();
 	test_counted_once();
+	test_lost_reset();
+	test_damaged_shadow();
+	test_old_reset();
+	test_pause();
+	test_refuses();
 	test_silent();
 	test_died();
 	test_replica();
