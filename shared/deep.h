@@ -569,6 +569,9 @@ enum deep_status deep_store_create(struct deep_store *, const struct deep_config
 const char *deep_store_error(const struct deep_store *);
 /* "", or what is amiss although the answer was not FAIL. */
 const char *deep_store_warning(const struct deep_store *);
+/* Called for each step of what may take long: each of the "names" of a purge, "records"
+ * of deep_store_verify(), "sessions" that a server is told of.  NULL: none. */
+void	deep_store_watch(struct deep_store *, void (*)(void *, const char *what), void *);
 void	deep_store_free(struct deep_store *);	/* NULL is fine */
 
 /* What is known of a key, without hosts: nhost is 0, and host is left as it was.  NO: no

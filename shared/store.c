@@ -75,6 +75,20 @@ deep_store_warning(const struct deep_store *store)
 	return store == NULL ? "" : store->warning;
 }
 
+void
+deep_store_watch(struct deep_store *store, void (*callback)(void *, const char *), void *arg)
+{
+	store->watch = callback;
+	store->watcher = arg;
+}
+
+void
+deep_store_step(const struct deep_store *store, const char *what)
+{
+	if (store->watch != NULL)
+		store->watch(store->watcher, what);
+}
+
 /* Records. */
 
 int

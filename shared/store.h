@@ -74,6 +74,8 @@ struct deep_store {
 	uint64_t		 entries;	/* the cap on names */
 	int			 timeout;	/* ms, for a lock in the file */
 	int			 network;	/* ms, to connect, and for each command */
+	void			(*watch)(void *, const char *);	/* NULL: nobody does */
+	void			*watcher;
 	char			 error[DEEP_STORE_TEXT];
 	char			 warning[DEEP_STORE_TEXT];
 };
@@ -85,6 +87,7 @@ void	deep_store_warn(struct deep_store *, const char *, ...)
 	    __attribute__((__format__(__printf__, 2, 3)));
 
 int	deep_store_is_owner(const struct deep_store *);	/* 0: this process was forked */
+void	deep_store_step(const struct deep_store *, const char *what);	/* tells who watches */
 
 /* Where the latch of this id stands in a record, or is to: by its row, or among the
  * others.  NULL: there is no room for one more of those. */

@@ -560,6 +560,7 @@ refill(struct deep_store *store, const struct timespec *since, int64_t ms)
 		if (status == DEEP_FAIL || status == DEEP_LIMIT)
 			break;
 		moved = 1;
+		deep_store_step(store, "names");
 		self->state.next = key;
 		if (status == DEEP_NO)
 			self->state.refill = 0;
@@ -586,9 +587,11 @@ work(struct deep_store *store, int64_t ms, int64_t mine, struct deep_learnt *lea
 		return DEEP_FAIL;
 	do {
 		while (self->pending &&
-		    (status = tell_one(store, mine, learnt, room)) == DEEP_YES)
+		    (status = tell_one(store, mine, learnt, room)) == DEEP_YES) {
+			deep_store_step(store, "sessions");
 			if (deep_sql_since(&since) >= ms)
 				return DEEP_YES;
+		}
 		if (status == DEEP_FAIL)
 			return DEEP_FAIL;
 		self->pending = 0;
@@ -1103,6 +1106,7 @@ purge(struct deep_store *store, const struct deep_config *config, int64_t now, i
 	memset(&key, 0, sizeof(key));
 	while (status == DEEP_YES && next_of_index(store, &walk, &key, &next) == DEEP_YES) {
 		key = next;
+		deep_store_step(store, "names");
 		status = purge_one(store, &key, config, meta.clock, dry_run, gone);
 	}
 	end_walk(&walk);
@@ -1133,6 +1137,7 @@ verify(struct deep_store *store, int (*callback)(void *, const char *), void *ar
 	while (!stopped && next_of_index(store, &walk, &key, &next) == DEEP_YES) {
 		key = next;
 		++*records;
+		deep_store_step(store, "records");
 		found = fetch(store, &key, &known, version, sizeof(version));
 		if (found == DEEP_FAIL)
 			break;

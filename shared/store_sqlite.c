@@ -889,6 +889,7 @@ deep_sqlite_purge(struct deep_store *store, const struct deep_config *config, in
 	}
 	memset(&key, 0, sizeof(key));
 	while (status == DEEP_YES && (status = deep_sqlite_next(store, &key)) == DEEP_YES) {
+		deep_store_step(store, "names");
 		status = purge_key(store, &key, config, meta.clock, dry_run, gone);
 		if (status == DEEP_YES && self->inside &&
 		    deep_sql_since(&self->since) >= DEEP_BATCH_MS)

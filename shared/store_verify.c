@@ -108,6 +108,7 @@ verify_latches(struct deep_store *store, struct verifier *verifier, int64_t name
 		return deep_sql_failed(store);
 	while (!verifier->stopped && (status = deep_sql_next(store, row)) == DEEP_YES) {
 		verifier->records++;
+		deep_store_step(store, "records");
 		memset(&key, 0, sizeof(key));
 		(void)strlcpy(key.name, deep_sql_column(row, 0), sizeof(key.name));
 		key.service = (enum deep_service)(sqlite3_column_int(row, 1) & 3);
@@ -153,6 +154,7 @@ verify_hosts(struct deep_store *store, struct verifier *verifier)
 		return deep_sql_failed(store);
 	while (!verifier->stopped && (status = deep_sql_next(store, row)) == DEEP_YES) {
 		verifier->records++;
+		deep_store_step(store, "records");
 		memset(&key, 0, sizeof(key));
 		memset(&host, 0, sizeof(host));
 		(void)strlcpy(key.name, deep_sql_column(row, 0), sizeof(key.name));

@@ -750,6 +750,46 @@ test_bulk(const struct kind *kind)
 	deep_config_free(config);
 }
 
+static int	steps[3];		/* that were watched: names, records, sessions */
+
+static void
+count_step(void *arg, const char *what)
+{
+	static const char	*const names[] = { "names", "records", "sessions" };
+	size_t			 i;
+
+	for (i = 0; i < 3; i++)
+		if (strcmp(names[i], what) == 0)
+			((int *)arg)[i]++;
+}
+
+static void
+test_watch(const struct kind *kind)
+{
+	struct deep_config	*config;
+	struct deep_store	*store = fresh_kind(kind, &config, "");
+	struct lines		 lines;
+	uint64_t		 records;
+
+	(void)teach(store, "a.example", "mx", START);
+	(void)teach(store, "b.example", "mx", START);
+	memset(steps, 0, sizeof(steps));
+	deep_store_watch(store, count_step, steps);
+	is_int(faults(store, &lines, &records), DEEP_YES, "%s: verified, and watched", kind->name);
+	is_int(steps[1], records, "%s: each record", kind->name);
+	is_int(deep_store_purge(store, config, START, 0, NULL), DEEP_YES, "%s: purged", kind->name);
+	is_int(steps[0], kind->shared ? 4 : 2, "%s: each name, in each place", kind->name);
+	is_int(steps[2], 0, "%s: no session waits", kind->name);
+	(void)teach(store, "a.example", "mx", START + 1);
+	is_int(steps[2], kind->shared, "%s: a session that a server is told of", kind->name);
+	deep_store_watch(store, NULL, NULL);
+	is_int(deep_store_purge(store, config, START, 0, NULL), DEEP_YES, "%s: nobody watches",
+	    kind->name);
+	is_int(steps[0], kind->shared ? 4 : 2, "%s: no step more", kind->name);
+	deep_store_free(store);
+	deep_config_free(config);
+}
+
 /* A child of a process that has a store. */
 static void
 test_fork(const struct kind *kind)
@@ -800,6 +840,7 @@ test_kind(const struct kind *kind)
 	test_log_joined(kind);
 	test_reference(kind);
 	test_bulk(kind);
+	test_watch(kind);
 	test_fork(kind);
 }
 

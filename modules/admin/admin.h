@@ -26,11 +26,25 @@
 #define TIME_OCTETS	32	/* a time as text */
 #define NAME_OCTETS	64	/* of who did something, as in struct deep_entry */
 
+/* progress.c: a line on a terminal while work takes longer than two seconds. */
+struct progress {
+	const char	*what;		/* "names"; NULL: of nothing yet */
+	uint64_t	 count;
+	int64_t		 start, shown;	/* milliseconds */
+	int		 on;		/* standard error is a terminal */
+};
+void	 progress_start(struct progress *, const char *what);
+void	 progress_step(struct progress *);
+void	 progress_end(struct progress *);
+/* For deep_store_watch(): a step of the same, or the first of another. */
+void	 progress_watch(void *progress, const char *what);
+
 struct admin {
 	const char		*file;		/* deep.conf; NULL: that of the system */
 	struct deep_config	*config;
 	struct deep_store	*store;		/* NULL before open_store() */
 	int64_t			 now;		/* seconds since 1970 */
+	struct progress		 progress;	/* of what the store does by itself */
 };
 
 struct command {
@@ -48,7 +62,7 @@ void	bad_option(const char *command, char *argv[]) __attribute__((__noreturn__))
 /* Says so where the name is that of a host of a [group] in deep.conf. */
 void	say_group(const struct admin *, const char *command, const struct deep_key *);
 void	open_store(struct admin *);		/* or exits with EX_UNAVAILABLE */
-void	store_failed(const struct admin *) __attribute__((__noreturn__));
+void	store_failed(struct admin *) __attribute__((__noreturn__));
 /* Says what is amiss although the store answered. */
 void	store_warns(const struct admin *);
 
@@ -72,17 +86,6 @@ const char *say_date(char buf[TIME_OCTETS], int64_t);		/* "2026-11-24" */
 const char *say_age(char buf[TIME_OCTETS], int64_t seconds);	/* "3d", "5h", "12m", "40s" */
 const char *mode_name(enum deep_mode);
 void	 say_entry(FILE *, const struct deep_entry *);		/* the end of a line of the log */
-
-/* progress.c: a line on a terminal while work takes longer than two seconds. */
-struct progress {
-	const char	*what;		/* "names" */
-	uint64_t	 count;
-	int64_t		 start, shown;	/* milliseconds */
-	int		 on;		/* standard error is a terminal */
-};
-void	 progress_start(struct progress *, const char *what);
-void	 progress_step(struct progress *);
-void	 progress_end(struct progress *);
 
 /* record.c: a record as JSON, for list, show, export and import. */
 json_t	*record_json(const struct deep_key *, const struct deep_record *);	/* NULL: no memory */

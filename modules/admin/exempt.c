@@ -90,9 +90,12 @@ change(struct admin *admin, const struct deep_key *key, int on, const char *who,
     const char *reason)
 {
 	struct deep_policy	policy;
+	enum deep_status	status;
 
 	say_group(admin, on ? "exempt add" : "exempt remove", key);
-	switch (deep_store_exempt(admin->store, key, on, who, reason, admin->now)) {
+	status = deep_store_exempt(admin->store, key, on, who, reason, admin->now);
+	progress_end(&admin->progress);
+	switch (status) {
 	case DEEP_FAIL:
 		store_failed(admin);
 	case DEEP_NO:

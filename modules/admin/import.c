@@ -83,6 +83,7 @@ import_take(struct import *import, const struct deep_key *key, const struct deep
 
 	if (!import->dry_run)
 		answer = deep_store_put(import->admin->store, key, record, import->admin->now);
+	progress_end(&import->admin->progress);
 	if (answer == DEEP_FAIL) {
 		progress_end(&import->progress);
 		warnx("%s", deep_store_error(import->admin->store));

@@ -82,8 +82,9 @@ bad_option(const char *name, char *argv[])
 }
 
 void
-store_failed(const struct admin *admin)
+store_failed(struct admin *admin)
 {
+	progress_end(&admin->progress);
 	errx(EX_UNAVAILABLE, "%s", deep_store_error(admin->store));
 }
 
@@ -110,6 +111,7 @@ open_store(struct admin *admin)
 {
 	if ((admin->store = deep_store_new()) == NULL)
 		errx(EX_OSERR, "no memory");
+	deep_store_watch(admin->store, progress_watch, &admin->progress);
 	if (deep_store_open(admin->store, admin->config) != DEEP_YES)
 		store_failed(admin);
 	store_warns(admin);

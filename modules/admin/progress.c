@@ -47,7 +47,7 @@ progress_step(struct progress *progress)
 	if (now - progress->start < PATIENCE || now - progress->shown < BETWEEN)
 		return;
 	progress->shown = now;
-	fprintf(stderr, "\r%" PRIu64 " %s, %" PRId64 " s ", progress->count, progress->what,
+	fprintf(stderr, "\r%" PRIu64 " %s, %" PRId64 " s \033[K", progress->count, progress->what,
 	    (now - progress->start) / 1000);
 }
 
@@ -57,4 +57,16 @@ progress_end(struct progress *progress)
 	if (progress->shown != 0)
 		fputs("\r\033[K", stderr);
 	progress->shown = 0;
+}
+
+void
+progress_watch(void *data, const char *what)
+{
+	struct progress	*progress = data;
+
+	if (progress->what == NULL || strcmp(progress->what, what) != 0) {
+		progress_end(progress);
+		progress_start(progress, what);
+	}
+	progress_step(progress);
 }

@@ -31,6 +31,7 @@ run_purge(struct admin *admin, int argc, char *argv[])
 	open_store(admin);
 	if (deep_store_purge(admin->store, admin->config, admin->now, dry_run, &gone) == DEEP_FAIL)
 		store_failed(admin);
+	progress_end(&admin->progress);
 	printf("%" PRIu64 " %s %s\n", gone.latches, gone.latches == 1 ? "latch" : "latches",
 	    dry_run ? "would go" : "had expired and went");
 	if (gone.entries > 0)

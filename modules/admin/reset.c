@@ -25,9 +25,10 @@ struct reset {
 };
 
 static void
-say_forgotten(const struct reset *reset, const struct deep_key *key, deep_latches forgotten,
+say_forgotten(struct reset *reset, const struct deep_key *key, deep_latches forgotten,
     deep_latches left)
 {
+	progress_end(&reset->admin->progress);
 	printf("%s: %s ", key->name, reset->dry_run ? "would forget" : "forgot");
 	say_latches(stdout, forgotten, " ", "nothing");
 	fputs(", keeps ", stdout);

@@ -11,12 +11,18 @@
 
 #include "admin.h"
 
+struct faults {
+	struct admin	*admin;
+	uint64_t	 n;
+};
+
 static int
 say_fault(void *data, const char *fault)
 {
-	uint64_t	*faults = data;
+	struct faults	*faults = data;
 
-	++*faults;
+	progress_end(&faults->admin->progress);
+	faults->n++;
 	say_word(stdout, fault);
 	putchar('\n');
 	return ferror(stdout);
@@ -26,7 +32,8 @@ int
 run_verify(struct admin *admin, int argc, char *argv[])
 {
 	static const struct option	options[] = { { NULL, 0, NULL, 0 } };
-	uint64_t			faults = 0, records = 0;
+	struct faults			faults = { admin, 0 };
+	uint64_t			records = 0;
 
 	if (getopt_long(argc, argv, "", options, NULL) != -1)
 		bad_option("verify", argv);
@@ -35,11 +42,12 @@ run_verify(struct admin *admin, int argc, char *argv[])
 	open_store(admin);
 	if (deep_store_verify(admin->store, say_fault, &faults, &records) == DEEP_FAIL)
 		store_failed(admin);
-	if (faults == 0) {
+	progress_end(&admin->progress);
+	if (faults.n == 0) {
 		printf("%" PRIu64 " records, all are sound\n", records);
 		return DONE;
 	}
 	printf("%" PRIu64 " records, %" PRIu64 " %s; \"deeplatch reset --all DOMAIN\" forgets a "
-	    "damaged one\n", records, faults, faults == 1 ? "fault" : "faults");
+	    "damaged one\n", records, faults.n, faults.n == 1 ? "fault" : "faults");
 	return FAULTY;
 }
