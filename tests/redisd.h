@@ -8,8 +8,10 @@
 #ifndef REDISD_H
 #define REDISD_H
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <signal.h>
@@ -20,11 +22,12 @@
 #include <unistd.h>
 
 #define REDISD_WORDS	48
+#define REDISD_ANY	(-1)		/* a port that is free */
 
 struct redisd {
 	char	folder[128];	/* where it works */
 	char	socket[160];	/* its socket */
-	int	port;		/* 0: only the socket */
+	int	port;		/* 0: only the socket; REDISD_ANY is made one that is free */
 	pid_t	pid;		/* 0: it does not run */
 };
 
@@ -88,6 +91,29 @@ redisd_ask(const struct redisd *server, const char *command)
 	return n;
 }
 
+/* A port of 127.0.0.1 that nobody uses now, and that no client is given by itself: from
+ * below those of the system. */
+static inline int
+redisd_free_port(void)
+{
+	struct sockaddr_in	address;
+	int			fd, i, port = 0;
+
+	for (i = 0; i < 1000 && port == 0; i++) {
+		memset(&address, 0, sizeof(address));
+		address.sin_family = AF_INET;
+		address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		port = 10000 + (int)((unsigned)getpid() * 7 + (unsigned)i * 131) % 20000;
+		address.sin_port = htons((uint16_t)port);
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd == -1 || bind(fd, (struct sockaddr *)&address, sizeof(address)) == -1)
+			port = 0;
+		if (fd != -1)
+			(void)close(fd);
+	}
+	return port;
+}
+
 /* Starts it, with more words for its command line (NULL at the end), and waits until
  * it is there; 0: it does not come. */
 static inline int
@@ -102,6 +128,8 @@ redisd_start_unasked(struct redisd *server, const char *const *more)
 
 	if (program == NULL)
 		return 0;
+	if (server->port == REDISD_ANY)
+		server->port = redisd_free_port();
 	(void)snprintf(port, sizeof(port), "%d", server->port);
 	(void)snprintf(server->socket, sizeof(server->socket), "%s/socket", server->folder);
 	argv[n++] = "--port";

@@ -913,7 +913,7 @@ test_silent(void)
 	long			 ms;
 
 	begin_with(plain);
-	network = 3000;
+	network = 6000;
 	config = host_of(&server, "a.db");
 	network = 10000;
 	store = fresh(config);
@@ -923,18 +923,18 @@ test_silent(void)
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
 	is_int(held(store, "a.example"), GOOD, "silent: the shadow answers");
 	ms = ms_since(&from);
-	ok(ms >= 2900 && ms < 30000, "after [store] network, 3000 ms: %ld", ms);
+	ok(ms >= 5900, "after [store] network, 6000 ms: %ld", ms);
 	ok(has(deep_store_warning(store), "no answer in time"), "it says so");
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
 	(void)held(store, "a.example");
 	ms = ms_since(&from);
-	ok(ms < 2500, "and then at once: %ld", ms);
+	ok(ms < 5500, "and then at once: %ld", ms);
 	deep_store_free(store);
 	(void)clock_gettime(CLOCK_MONOTONIC, &from);
 	store = open_with(config);
 	(void)teach(store, "a.example", "mx", START + 1);
 	ms = ms_since(&from);
-	ok(ms < 2500, "another process of the host does not wait either: %ld", ms);
+	ok(ms < 5500, "another process of the host does not wait either: %ld", ms);
 	thaw();
 	is_int(in_time(store, "a.example", 2), 2, "it speaks again: two");
 	is_int(counted_in_time(store, "a.example", 2), 2, "each once");
@@ -982,7 +982,7 @@ test_replica(void)
 	char			 command[200];
 	int			 i;
 
-	server.port = 20000 + (int)getpid() % 20000;
+	server.port = REDISD_ANY;
 	begin_with(plain);
 	(void)snprintf(other.folder, sizeof(other.folder), "%s", below("other"));
 	(void)mkdir(other.folder, 0755);
@@ -1041,7 +1041,7 @@ test_password(void)
 
 	(void)snprintf(server.folder, sizeof(server.folder), "%s", below("server"));
 	remove_store("a.db");
-	server.port = 20000 + (int)getpid() % 20000;
+	server.port = REDISD_ANY;
 	(void)redisd_start_unasked(&server, users);
 	(void)snprintf(url, sizeof(url), "redis://deep:a%%40b:c%%2fd@127.0.0.1:%d/2",
 	    server.port);
