@@ -4,17 +4,25 @@
  *
  * storefault.c - a store in SQLite whose n-th allocation, or n-th call of the
  * system, fails, for each n: it answers FAIL with a text, or rightly, and never
- * that nothing is known; and what it has acknowledged is there afterwards.
+ * that nothing is known; and what it has acknowledged is there afterwards.  The
+ * same for a store of an older version that is brought to the present one, and
+ * where the process is killed at that call.
  */
+#include <sys/wait.h>
+
+#include <signal.h>
+
 #include "storekit.h"
 
-#define MOST	4000		/* more calls than a scenario makes */
+#define MOST	10000		/* more calls than a scenario makes */
+#define STRIDE	7		/* of the allocations of a migration, which are thousands */
 
 /* Counting down to the call that fails; below 0: none does. */
 static long	left = -1;
 static int	forever;	/* and all behind it */
 static int	hit;		/* it came to that */
 static int	files;		/* 1: calls of the system count; 0: allocations */
+static int	deadly;		/* the process dies in place of a call that fails */
 
 static int
 fails(void)
@@ -23,6 +31,8 @@ fails(void)
 		return 0;
 	if (left == 0) {
 		hit = 1;
+		if (deadly)
+			(void)kill(getpid(), SIGKILL);
 		if (!forever)
 			left = -1;
 		return 1;
@@ -330,6 +340,83 @@ test_faults(const char *what, int on_files, int and_after)
 	deep_config_free(config);
 }
 
+/* A store of an older version is opened, which brings it to the present one. */
+static int
+open_old(struct deep_config *config)
+{
+	struct deep_store	*store = deep_store_new();
+	struct deep_key		 key = key_of("m00000000.example.org", DEEP_RELAY);
+	struct deep_record	 record;
+	enum deep_status	 status;
+	int			 good;
+
+	status = deep_store_open(store, config);
+	good = good_answer(store, status, "open");
+	if (status == DEEP_YES) {
+		status = deep_store_hosts(store, &key, &record);
+		good &= good_answer(store, status, "get");
+		if (status == DEEP_YES && (deep_record_held(&record, NULL) != GOOD ||
+		    record.latch[2].confirmations != 9 || record.nhost != 1)) {
+			diag("a record that is not whole");
+			good = 0;
+		}
+	}
+	deep_store_free(store);
+	return good;
+}
+
+/* The same in a process that may die of it; hit: it did. */
+static int
+open_old_and_die(struct deep_config *config)
+{
+	int	status;
+	pid_t	pid = fork();
+
+	if (pid == 0)
+		_exit(open_old(config) ? 0 : 1);
+	left = -1;
+	(void)waitpid(pid, &status, 0);
+	hit = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	return hit || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void
+test_migration(const char *what, int on_files, int and_after, int and_die)
+{
+	struct deep_config	*config = config_at("fault.db", "timeout = 50");
+	struct deep_store	*store;
+	struct lines		 lines;
+	long			 n, bad = 0, lost = 0, unsound = 0;
+
+	forever = and_after;
+	deadly = and_die;
+	for (n = 0; n < MOST; n += on_files ? 1 : STRIDE) {
+		remove_store("fault.db");
+		copy_store("old.db", "fault.db");
+		hit = 0;
+		files = on_files;
+		left = n;
+		bad += !(and_die ? open_old_and_die(config) : open_old(config));
+		left = -1;
+		files = 0;
+		store = open_with(config);
+		memset(&lines, 0, sizeof(lines));
+		lost += deep_store_each(store, add_key, &lines) != DEEP_YES ||
+		    strcmp(lines.text, OLD_STORE) != 0;
+		unsound += faults(store, &lines, NULL) != DEEP_YES;
+		deep_store_free(store);
+		if (!hit)
+			break;
+	}
+	deadly = 0;
+	cmp_ok(n, <, MOST, "%s, of an older version: those of %ld in turn", what, n);
+	cmp_ok(n, >, 20, "%s: there were some", what);
+	is_int(bad, 0, "%s: FAIL with a text, or right", what);
+	is_int(lost, 0, "D3.1-3 %s: all that it held is there afterwards", what);
+	is_int(unsound, 0, "%s: verify is clean after each", what);
+	deep_config_free(config);
+}
+
 int
 main(void)
 {
@@ -369,6 +456,11 @@ main(void)
 	test_faults("memory, from then on", 0, 1);
 	test_faults("files, once", 1, 0);
 	test_faults("files, from then on", 1, 1);
+	old_store("old.db");
+	test_migration("memory, once", 0, 0, 0);
+	test_migration("files, once", 1, 0, 0);
+	test_migration("files, from then on", 1, 1, 0);
+	test_migration("killed at a call", 1, 0, 1);
 	remove_folder();
 	return done_testing();
 }

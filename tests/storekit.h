@@ -202,6 +202,33 @@ raw(const char *name, const char *statements)
 	return code;
 }
 
+/* A file as version 1 of the tables left it, in WAL mode as that made it. */
+static inline void
+old_store(const char *name)
+{
+	static char	 text[16384];
+	const char	*top = getenv("DEEP_TOP");
+	char		 path[512];
+	FILE		*file;
+	size_t		 n = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/tests/store/version_1.sql",
+	    top != NULL ? top : ".");
+	file = fopen(path, "r");
+	if (file != NULL) {
+		n = fread(text, 1, sizeof(text) - 1, file);
+		(void)fclose(file);
+	}
+	text[n] = '\0';
+	remove_store(name);
+	ok(n > 0 && raw(name, text) == 0 && raw(name, "PRAGMA journal_mode = WAL") == 0,
+	    "a store of version 1");
+}
+
+/* What add_key() says of it. */
+#define OLD_STORE "exempt.example relay 00 exempt 0\nm00000000.example.org relay e7 1\n" \
+	"m00000001.example.org relay e7 1\n"
+
 /* Collects what the walks say. */
 struct lines {
 	char	text[8192];
