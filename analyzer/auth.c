@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "analyzer.h"
+#include "word.h"
 
 #define FIELDS_MAX	100	/* Authentication-Results fields that are looked at */
 
@@ -37,12 +38,6 @@ own_fields(const struct path *path)
 			break;
 	}
 	return n;
-}
-
-static int
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static struct deep_str
@@ -199,7 +194,7 @@ auth_read(struct auth *auth, struct deep_str header, const struct path *path, co
 			continue;
 		if (fields++ == FIELDS_MAX)
 			break;
-		while (field.value.n > 0 && is_blank(*field.value.p)) {
+		while (field.value.n > 0 && deep_space(*field.value.p)) {
 			field.value.p++;
 			field.value.n--;
 		}

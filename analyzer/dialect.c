@@ -378,6 +378,15 @@ match(struct dialects *all, struct row *row, int any, enum place place,
 	return DEEP_NO;
 }
 
+/* Whether the head of one of these rows stands in the text. */
+static int
+one_has_head(const struct row *row, struct deep_str text)
+{
+	while (row != NULL && !has_head(row, text))
+		row = row->next;
+	return row != NULL;
+}
+
 int
 dialects_may_match(const struct dialects *all, enum place place, struct deep_str text)
 {
@@ -385,21 +394,14 @@ dialects_may_match(const struct dialects *all, enum place place, struct deep_str
 
 	if (text.n == 0)
 		return 0;
-	for (row = all->first[place][(unsigned char)text.p[0]]; row != NULL; row = row->next) {
-		if (has_head(row, text))
-			return 1;
-	}
+	if (one_has_head(all->first[place][(unsigned char)text.p[0]], text))
+		return 1;
 	for (row = all->anywhere[place]; row != NULL; row = row->further) {
 		if (has_head(row, text))
 			return 1;
 	}
-	if (!all->may_end[place][(unsigned char)text.p[text.n - 1]])
-		return 0;
-	for (row = all->any[place]; row != NULL; row = row->next) {
-		if (has_head(row, text))
-			return 1;
-	}
-	return 0;
+	return all->may_end[place][(unsigned char)text.p[text.n - 1]] &&
+	    one_has_head(all->any[place], text);
 }
 
 struct forms *

@@ -265,7 +265,7 @@ lower(struct deep_str s, struct arena *arena)
 		return s;
 	buf = arena_get(arena, s.n);
 	for (i = 0; i < s.n; i++)
-		buf[i] = (char)(s.p[i] | (s.p[i] >= 'A' && s.p[i] <= 'Z' ? 0x20 : 0));
+		buf[i] = deep_lower(s.p[i]);
 	s.p = buf;
 	return s;
 }

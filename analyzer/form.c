@@ -39,6 +39,7 @@
 
 #include "analyzer.h"
 #include "octets.h"
+#include "word.h"
 
 #define TEXT_MAX	1000	/* octets of a field that has a form */
 #define PIECES_MAX	24	/* places of one, the date's included */
@@ -171,12 +172,6 @@ has(struct deep_str run, int (*is)(char))
 	return 0;
 }
 
-static int
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Stands in no address. */
 static int
 is_beyond(char c)
@@ -188,7 +183,7 @@ is_beyond(char c)
 static int
 may_be_open(struct deep_str run, unsigned flags)
 {
-	return (flags & (DOT | AT) || has(run, is_digit)) &&
+	return (flags & (DOT | AT) || has(run, deep_digit)) &&
 	    !(run.n >= 8 && run.n <= 10 && run.p[4] == '-');
 }
 

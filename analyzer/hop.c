@@ -18,6 +18,7 @@
 
 #include "analyzer.h"
 #include "octets.h"
+#include "word.h"
 
 const char *const flag_names[FLAGS] = {
 	"version-inferred", "version-ambiguous", "suite-unknown", "suite-not-of-version",
@@ -26,13 +27,6 @@ const char *const flag_names[FLAGS] = {
 };
 const char *const verdict_names[] = { "local", "strong", "tls", "unknown", "weak", "clear" };
 const char *const client_names[] = { "unknown", "none", "unverified", "verified" };
-
-static int
-is_blank(char c)
-{
-	return (unsigned char)c <= ' ' &&
-	    (UINT64_C(1) << c & (UINT64_C(1) << ' ' | 1 << '\t' | 1 << '\r' | 1 << '\n')) != 0;
-}
 
 /* A fold may leave several blanks, and the patterns ask for one. */
 struct deep_str
@@ -61,7 +55,7 @@ flat(struct deep_str value, struct arena *arena)
 		}
 		n = (size_t)__builtin_ctz(bits);
 		to += n;
-		for (p += n; p < end && is_blank(*p); p++)
+		for (p += n; p < end && deep_space(*p); p++)
 			continue;
 		if (to > text && to[-1] != ' ')
 			*to++ = ' ';

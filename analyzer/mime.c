@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "analyzer.h"
+#include "word.h"
 
 static const struct deep_str text_plain = { "text/plain", 10 };
 static const struct deep_str message_rfc822 = { "message/rfc822", 14 };
@@ -29,12 +30,6 @@ static int
 is_blank(char c)
 {
 	return c == ' ' || c == '\t';
-}
-
-static int
-is_space(char c)
-{
-	return is_blank(c) || c == '\r' || c == '\n';
 }
 
 /* If a delimiter stands at p, the level it belongs to, else -1. */
@@ -143,7 +138,7 @@ skip_cfws(const char *p, const char *end)
 			depth++;
 		else if (*p == ')' && depth > 0)
 			depth--;
-		else if (depth == 0 && !is_space(*p))
+		else if (depth == 0 && !deep_space(*p))
 			break;
 		else if (*p == '\\' && end - p > 1)
 			p++;
@@ -172,7 +167,7 @@ parameter_next(struct deep_str *rest, struct deep_str *name, struct deep_str *va
 			return 0;
 		p = skip_cfws(p + 1, end);
 		name->p = p;
-		while (p < end && *p != '=' && *p != ';' && *p != '(' && !is_space(*p))
+		while (p < end && *p != '=' && *p != ';' && *p != '(' && !deep_space(*p))
 			p++;
 		name->n = (size_t)(p - name->p);
 		p = skip_cfws(p, end);
@@ -189,7 +184,7 @@ parameter_next(struct deep_str *rest, struct deep_str *name, struct deep_str *va
 			p++;
 	} else {
 		value->p = p;
-		while (p < end && *p != ';' && !is_space(*p))
+		while (p < end && *p != ';' && !deep_space(*p))
 			p++;
 		value->n = (size_t)(p - value->p);
 	}
@@ -263,7 +258,7 @@ first_word(struct deep_str value)
 
 	if (p < end && *p == '"')
 		word.p = ++p;
-	while (p < end && *p != ';' && *p != '(' && *p != '"' && !is_space(*p))
+	while (p < end && *p != ';' && *p != '(' && *p != '"' && !deep_space(*p))
 		p++;
 	word.n = (size_t)(p - word.p);
 	return word;

@@ -25,6 +25,7 @@
 
 #include "stats.h"
 #include "utf8.h"
+#include "word.h"
 
 #define COUNTERS	1024	/* of each kind */
 #define SHOWN		40	/* shapes of each kind that are written as text */
@@ -83,12 +84,6 @@ is_letter(char c)
 	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
 }
 
-static int
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* What TLS texts are made of. */
 static int
 is_of_tls(const char *word)
@@ -131,14 +126,14 @@ put_word(char *to, const char *word)
 
 	for (p = word; *p != '\0'; p++) {
 		letters += is_letter(*p);
-		digits += is_digit(*p);
+		digits += deep_digit(*p);
 		marks += *p == '.' || *p == ':' || *p == '@' || (*p & 0x80) != 0;
 	}
 	if (is_of_tls(word) && strchr(word, '@') == NULL && !is_name(word)) {
 		for (p = word; *p != '\0'; p++) {
-			if (!is_digit(*p))
+			if (!deep_digit(*p))
 				*to++ = *p;
-			else if (p == word || !is_digit(p[-1]))
+			else if (p == word || !deep_digit(p[-1]))
 				*to++ = '9';
 		}
 	} else if (marks > 0) {
