@@ -36,7 +36,7 @@ class Watched:
             check=True)
         # valgrind does not go along into a program that changes its user
         os.chmod(it.path("/usr/sbin/exim4"), 0o755)
-        got = it.run(*VALGRIND, "/usr/sbin/exim4", *words, input=input, seconds=300)
+        got = it.run(*VALGRIND, "/usr/sbin/exim4", *words, input=input, seconds=600)
         lab.wait(lambda: not self.busy(), 120)
         os.chmod(it.path("/usr/sbin/exim4"), 0o4755)
         logs = sorted(os.listdir(it.path("/var/log/valgrind")))
