@@ -588,7 +588,11 @@ if command -v openssl >/dev/null; then
 		    -subj "/CN=mail$days.example" -days 1 2>/dev/null
 		# a date of its own: openssl 3.0 takes none for req -x509
 		openssl req -new -key "$work/key" -subj "/CN=mail$days.example" -out "$work/csr" 2>/dev/null
+		# ... and 3.5 no negative one for x509, but a date
 		openssl x509 -req -in "$work/csr" -signkey "$work/key" -days "$days" \
+		    -out "$work/cert$days" 2>/dev/null ||
+		openssl x509 -req -in "$work/csr" -signkey "$work/key" \
+		    -not_before 20200101000000Z -not_after 20200201000000Z \
 		    -out "$work/cert$days" 2>/dev/null
 	done
 	d expiry "$work/cert15"
