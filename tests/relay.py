@@ -595,7 +595,7 @@ def odd_hosts(it, relay):
     relay.again(workers=1)
     begin = b"EHLO c\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<u@[10.9.0.1]>\r\n"
     text = b"Subject: x\r\n\r\nx\r\n"
-    worker = lab.wait(lambda: len(relay.children()) == 2 and relay.children()[1])
+    worker = relay.all_children(2)[1]
     for reply in b"250 2.0.0 ok\r\n", b"251 ok\r\n", b"300 ok\r\n":
         host = Scripted(reply)
         sock, file = raw()
@@ -952,8 +952,7 @@ def facts(it, relay):
         return int(re.search(r"^deep_relay_facts_lost_total (\d+)$", text, re.M).group(1))
 
     def keeper_of_it():
-        lab.wait(lambda: len(relay.children()) == 3)    # a worker, the metrics
-        return relay.children()[0]
+        return relay.all_children(3)[0]         # a worker, the metrics
 
     def learnt():
         return {line.split(" name=")[1].split()[0] for line in relay.events("learnt")}
@@ -1088,6 +1087,7 @@ def running(it, relay):
     relay.stop()
     it.write("/etc/deep.conf", it.read("/etc/deep/deep.conf"))
     relay.start(conf=None)
+    same(deliver("u@a.plain.test")[1][0], 250, "/etc/deep.conf is found")
     os.rename(it.jail + "/etc/deep.conf", it.jail + "/etc/deep.gone")
     relay.signal(signal.SIGHUP)
     ok(lab.wait(lambda: "that was read is gone" in relay.log()),
@@ -1097,7 +1097,7 @@ def running(it, relay):
 
     # Death of children.
     for what in "worker", "keeper":
-        pids = relay.children()
+        pids = relay.all_children(4)        # two workers, each with its keeper
         victim = pids[1] if what == "worker" else pids[0]
         os.kill(victim, signal.SIGKILL)
         ok(lab.wait(lambda: victim not in relay.children() and len(relay.children()) >= 2),

@@ -134,6 +134,19 @@ class Relay:
         return [pid for _, pid in sorted(found)]
 
 
+    def all_children(self, number):
+        """The same, once there are so many."""
+        found = []
+
+        def enough():
+            found[:] = self.children()
+            return len(found) == number
+        if not lab.wait(enough):
+            raise RuntimeError("%d children of deep-relay, not %d\n%s" % (len(found), number,
+                self.log()[-2000:]))
+        return found
+
+
 class Client(smtplib.SMTP):
     """A session with deep-relay."""
     def __init__(self, port=PORT, host="127.0.0.1", name="client.lab.test", timeout=60):
