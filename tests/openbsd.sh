@@ -39,10 +39,10 @@ cc=$(make -s show VAR=CC)
 cflags=$(make -s show VAR=ALL_CFLAGS)
 ldflags=$(make -s show VAR=ALL_LDFLAGS)
 libs=$(make -s show VAR=SHARED_LIBS)
-others=$(make -s show VAR=OSMTPD_OBJECTS | tr ' ' '\n' | grep -v '/keep\.o$')
+others=$(make -s show VAR=OSMTPD_OBJECTS | tr ' ' '\n' | grep -v -e '/keep\.o$' -e '/worker\.o$')
 status=0
-for source in shared/confine.c modules/opensmtpd/keep.c modules/opensmtpd/filter_main.c \
-    modules/opensmtpd/table_main.c; do
+for source in shared/confine.c modules/opensmtpd/keep.c modules/opensmtpd/worker.c \
+    modules/opensmtpd/filter_main.c modules/opensmtpd/table_main.c; do
 	# shellcheck disable=SC2086
 	$cc $cflags -Werror -U__linux__ -D__OpenBSD__ -include "$work/calls.h" -c \
 	    -o "$work/$(basename "$source" .c).o" "$source" >>"$work/log" 2>&1 || status=1
@@ -52,7 +52,8 @@ status=0
 # shellcheck disable=SC2086
 for program in filter table; do
 	$cc $cflags -I"$work" $ldflags -o "$work/$program-deep" "$work/${program}_main.o" \
-	    "$work/keep.o" "$work/confine.o" "$work/calls.c" $others libdeep.a $libs \
+	    "$work/keep.o" "$work/worker.o" "$work/confine.o" "$work/calls.c" $others \
+	    libdeep.a $libs \
 	    >>"$work/log" 2>&1 || status=1
 done
 ok $status 'and is linked'

@@ -13,7 +13,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -170,20 +169,6 @@ read_settings(struct filter_settings *settings, const char *file, char *user, si
 	deep_config_free(config);
 }
 
-/* No file from here on. */
-static void
-give_up(const char *user, const char *folder)
-{
-	if (become(user, folder[0] != '\0' ? folder : NULL) == -1)
-		exit(EX_NOUSER);
-	if (deep_confine(NULL, 0) == DEEP_FAIL)
-		say("filter-deep cannot be confined: %s", strerror(errno));
-#ifdef __OpenBSD__
-	if (pledge("stdio", NULL) == -1)
-		say("pledge: %s", strerror(errno));
-#endif
-}
-
 static void
 nonblocking(int fd)
 {
@@ -261,7 +246,8 @@ main(int argc, char *argv[])
 	nonblocking(STDIN_FILENO);
 	nonblocking(STDOUT_FILENO);
 	nonblocking(STDERR_FILENO);
-	give_up(user, folder);
+	if (give_up("filter-deep", user, folder[0] != '\0' ? folder : NULL) == -1)
+		return EX_NOUSER;
 	loop(&run);
 	return EX_OK;
 }

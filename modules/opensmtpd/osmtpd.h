@@ -143,8 +143,9 @@ enum deep_status worker_await(struct worker *, uint32_t number, int64_t until, s
 int	request_pack(char *buf, size_t size, const struct request *);	/* its octets, or -1 */
 int	request_unpack(struct request *, const char *buf, size_t n);	/* 0, or -1; points into buf */
 int	answer_send(int fd, const struct answer *);			/* 0, or -1 */
-/* Where this is root: from now on the user, below this folder (NULL: all).  0, or -1: said. */
-int	become(const char *user, const char *folder);
+/* No file from here on, and, where this is root, the user, below this folder (NULL: all).
+ * 0, or -1: it stays root, which is said. */
+int	give_up(const char *program, const char *user, const char *folder);
 
 /*
  * backlog.c: requests that wait for the store, in memory that outlives a process.

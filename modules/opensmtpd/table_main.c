@@ -232,14 +232,8 @@ main(int argc, char *argv[])
 	run.table.calls.domain = domain;
 	run.table.calls.address = address;
 	run.outlet.fd = STDOUT_FILENO;
-	if (become(user, NULL) == -1)
+	if (give_up("table-deep", user, NULL) == -1)
 		return EX_NOUSER;
-	if (deep_confine(NULL, 0) == DEEP_FAIL)
-		say("table-deep cannot be confined: %s", strerror(errno));
-#ifdef __OpenBSD__
-	if (pledge("stdio", NULL) == -1)
-		say("pledge: %s", strerror(errno));
-#endif
 	memset(&ask, 0, sizeof(ask));
 	ask.kind = ASK_PLACES;
 	if (worker_ask(&run.worker, &ask) == 0 &&

@@ -12,7 +12,7 @@
  * and what finds no room in the queue is refused.  What is not answered is taken
  * off the socket at once and waits in the backlog, where it outlives the process.
  *
- * Both end when who asks is gone.
+ * Both end when who asks is gone.  Who asks gives up its rights here too.
  */
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -258,7 +258,7 @@ worker_await(struct worker *worker, uint32_t number, int64_t until, struct answe
  * The other side.
  */
 
-int
+static int
 become(const char *user, const char *folder)
 {
 	struct passwd	*pw;
@@ -277,6 +277,20 @@ become(const char *user, const char *folder)
 		say("cannot become the user %s: %s", user, strerror(errno));
 		return -1;
 	}
+	return 0;
+}
+
+int
+give_up(const char *program, const char *user, const char *folder)
+{
+	if (become(user, folder) == -1)
+		return -1;
+	if (deep_confine(NULL, 0) == DEEP_FAIL)
+		say("%s cannot be confined: %s", program, strerror(errno));
+#ifdef __OpenBSD__
+	if (pledge("stdio", NULL) == -1)
+		say("pledge: %s", strerror(errno));
+#endif
 	return 0;
 }
 
