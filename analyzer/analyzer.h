@@ -427,8 +427,8 @@ struct state;
 struct state *state_open(const char *folder, int create);
 int	state_refresh(struct state *);		/* reads probes that came since; -1 after an error */
 const char *state_folder(const struct state *);
-int	envid_make(const struct state *, char envid[ENVID_MAX + 1]);	/* -1 after an error */
-int	probe_add(struct state *, const struct probe *);	/* as above */
+void	envid_make(const struct state *, char envid[ENVID_MAX + 1]);
+int	probe_add(struct state *, const struct probe *);	/* -1 after an error */
 enum mine probe_find(const struct state *, const struct dsn *, struct deep_str message_id,
 	    const struct probe **);
 void	state_close(struct state *);		/* NULL is fine */

@@ -14,8 +14,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include <openssl/evp.h>
-
+#include "digest.h"
 #include "html.h"
 
 #define RECIPIENTS_SHOWN	50	/* of a report */
@@ -28,14 +27,13 @@ static const char sheet[] =
 static void
 policy(FILE *out)
 {
-	unsigned char digest[EVP_MAX_MD_SIZE], text[4 * EVP_MAX_MD_SIZE / 3 + 4];
-	unsigned n = 0;
+	unsigned char digest[SHA256_OCTETS];
+	char text[BASE64_SIZE(SHA256_OCTETS)];
 
-	if (EVP_Digest(sheet, sizeof(sheet) - 1, digest, &n, EVP_sha256(), NULL) != 1)
-		errx(EX_SOFTWARE, "the library of OpenSSL has no SHA-256; check its installation");
-	EVP_EncodeBlock(text, digest, (int)n);
+	sha256(digest, sheet, sizeof(sheet) - 1);
+	base64(text, digest, sizeof(digest));
 	fprintf(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-	    "style-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n", (char *)text);
+	    "style-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n", text);
 }
 
 static void

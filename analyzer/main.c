@@ -6,6 +6,7 @@
  * deeptrace(1).
  */
 #include <err.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,10 @@
 #include "analyzer.h"
 #include "stats.h"
 #include "summary.h"
+
+#ifndef DEEP_LIBEXECDIR
+#define DEEP_LIBEXECDIR	"/usr/libexec"
+#endif
 
 static int
 trace(int argc, char *argv[])
@@ -35,13 +40,36 @@ trace(int argc, char *argv[])
 	return status;
 }
 
+/* A program of its own (probe_main.c): beside this one where it was built, else where
+ * it was installed. */
+static int
+probe(int argc, char *argv[])
+{
+	static char self[] = "deeptrace";
+	static const char name[] = "/deeptrace-probe";
+	char path[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+
+	(void)argc;
+	argv[0] = self;			/* what its messages begin with */
+	if (n > 0) {
+		path[n] = '\0';
+		if ((slash = strrchr(path, '/')) != NULL) {
+			memcpy(slash, name, sizeof(name));
+			(void)execv(path, argv);
+		}
+	}
+	(void)execv(DEEP_LIBEXECDIR "/deep/deeptrace-probe", argv);
+	err(EX_OSFILE, DEEP_LIBEXECDIR "/deep/deeptrace-probe: install deeptrace again");
+}
+
 /* A file of such a name is given as ./probe. */
 static const struct command {
 	const char	*name;
 	int		(*run)(int argc, char *argv[]);	/* argv[0]: the name */
 } commands[] = {
 	{ "merge", merge },
-	{ "probe", probe_command }, { "watch", watch_command },
+	{ "probe", probe }, { "watch", watch_command },
 	{ NULL, trace }
 };
 

@@ -15,8 +15,6 @@
  */
 #include <sys/stat.h>
 
-#include <openssl/evp.h>
-
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +25,7 @@
 #include <unistd.h>
 
 #include "scale.h"
+#include "digest.h"
 #include "summary.h"
 #include "utf8.h"
 
@@ -38,9 +37,9 @@
 static int
 identity(const char *file, int64_t offset, char hex[65])
 {
-	unsigned char bytes[2 * SEEN], sum[EVP_MAX_MD_SIZE];
+	unsigned char bytes[2 * SEEN], sum[SHA256_OCTETS];
 	size_t n = 0, part = offset < SEEN ? (size_t)offset : SEEN;
-	unsigned size = 0, i;
+	unsigned i;
 	struct stream *stream;
 	ssize_t got;
 	int fd = open(file, O_RDONLY | O_CLOEXEC), packed;
@@ -58,9 +57,8 @@ identity(const char *file, int64_t offset, char hex[65])
 	if (!packed && (got = pread(fd, bytes + n, part, (off_t)(offset - (int64_t)part))) > 0)
 		n += (size_t)got;
 	close(fd);
-	if (EVP_Digest(bytes, n, sum, &size, EVP_sha256(), NULL) != 1 || size != 32)
-		return -1;
-	for (i = 0; i < size; i++)
+	sha256(sum, bytes, n);
+	for (i = 0; i < sizeof(sum); i++)
 		snprintf(hex + 2 * i, 3, "%02x", sum[i]);
 	return 0;
 }

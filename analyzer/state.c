@@ -29,15 +29,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rand.h>
-
 #include "analyzer.h"
+#include "digest.h"
 #include "utf8.h"
 
-#define KEY_OCTETS	32
+#define KEY_OCTETS	SHA256_OCTETS
 #define ID_OCTETS	9
 #define MAC_OCTETS	16
 #define ENVID_OCTETS	(4 + 12 + 22)
@@ -132,10 +128,7 @@ key_make(const struct state *state, const char *path)
 	size_t i;
 	int fd, answer = -1;
 
-	if (RAND_bytes(key, sizeof(key)) != 1) {
-		warnx("OpenSSL has no random octets for a key; try again later");
-		return -1;
-	}
+	arc4random_buf(key, sizeof(key));
 	for (i = 0; i < KEY_OCTETS; i++)
 		snprintf(text + 2 * i, 3, "%02x", key[i]);
 	text[2 * KEY_OCTETS] = '\n';
@@ -151,8 +144,8 @@ key_make(const struct state *state, const char *path)
 	else
 		answer = 0;
 	unlink(fresh);
-	OPENSSL_cleanse(key, sizeof(key));
-	OPENSSL_cleanse(text, sizeof(text));
+	explicit_bzero(key, sizeof(key));
+	explicit_bzero(text, sizeof(text));
 	return answer;
 }
 
@@ -192,7 +185,7 @@ key_read(struct state *state, int create)
 			break;
 		state->key[i] = (unsigned char)(high << 4 | low);
 	}
-	OPENSSL_cleanse(text, sizeof(text));
+	explicit_bzero(text, sizeof(text));
 	if (n != (ssize_t)sizeof(text) || i < KEY_OCTETS) {
 		warnx("%s: is no key of 64 hexadecimal digits; remove it so that a new one is made",
 		    visible(path));
@@ -332,43 +325,20 @@ state_folder(const struct state *state)
 	return state->folder;
 }
 
-/* base64url without padding (RFC 4648 5). */
-static void
-encode(char *to, const unsigned char *from, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	unsigned long bits = 0;
-	int have = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		bits = (bits << 8 | from[i]) & 0xffffff;
-		for (have += 8; have >= 6; have -= 6)
-			*to++ = digits[bits >> (have - 6) & 63];
-	}
-	if (have > 0)
-		*to++ = digits[bits << (6 - have) & 63];
-	*to = '\0';
-}
-
 /* The second part of an envelope id, for the first. */
-static int
+static void
 mac(const struct state *state, const char id[12], char text[23])
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char digest[SHA256_OCTETS];
 	char data[sizeof(PREFIX) - 1 + 12];
-	unsigned n = 0;
 
 	memcpy(data, PREFIX, sizeof(PREFIX) - 1);
 	memcpy(data + sizeof(PREFIX) - 1, id, 12);
-	if (HMAC(EVP_sha256(), state->key, KEY_OCTETS, (const unsigned char *)data, sizeof(data), digest,
-	    &n) == NULL || n < MAC_OCTETS)
-		return -1;
-	encode(text, digest, MAC_OCTETS);
-	return 0;
+	hmac_sha256(digest, state->key, data, sizeof(data));
+	base64url(text, digest, MAC_OCTETS);
 }
 
-int
+void
 envid_make(const struct state *state, char envid[ENVID_MAX + 1])
 {
 	unsigned char id[ID_OCTETS];
@@ -379,17 +349,10 @@ envid_make(const struct state *state, char envid[ENVID_MAX + 1])
 	id[1] = (unsigned char)(now >> 16);
 	id[2] = (unsigned char)(now >> 8);
 	id[3] = (unsigned char)now;
-	if (RAND_bytes(id + 4, ID_OCTETS - 4) != 1) {
-		warnx("OpenSSL has no random octets for an envelope id; try again later");
-		return -1;
-	}
-	encode(first, id, sizeof(id));
-	if (mac(state, first, second) != 0) {
-		warnx("OpenSSL has no HMAC-SHA-256; check its installation");
-		return -1;
-	}
+	arc4random_buf(id + 4, ID_OCTETS - 4);
+	base64url(first, id, sizeof(id));
+	mac(state, first, second);
 	snprintf(envid, ENVID_MAX + 1, PREFIX "%s%s", first, second);
-	return 0;
 }
 
 int
@@ -457,7 +420,8 @@ probe_find(const struct state *state, const struct dsn *dsn, struct deep_str mes
 		return MINE_FORGED;
 	memcpy(envid, dsn->envelope_id.p, ENVID_OCTETS);
 	envid[ENVID_OCTETS] = '\0';
-	if (mac(state, envid + 4, second) != 0 || CRYPTO_memcmp(second, envid + 16, 22) != 0)
+	mac(state, envid + 4, second);
+	if (!same_secret(second, envid + 16, 22))
 		return MINE_FORGED;
 	memset(&key, 0, sizeof(key));
 	key.envid = envid;
@@ -482,6 +446,6 @@ state_close(struct state *state)
 	if (state == NULL)
 		return;
 	probes_free(state);
-	OPENSSL_cleanse(state->key, sizeof(state->key));
+	explicit_bzero(state->key, sizeof(state->key));
 	free(state);
 }

@@ -37,12 +37,14 @@ if [ $status != 0 ]; then
 	exit 1
 fi
 
-for file in "$(variable bindir)/deeptrace" "$includedir/deep.h" \
+for file in "$(variable bindir)/deeptrace" "$(variable libexecdir)/deep/deeptrace-probe" \
+    "$includedir/deep.h" \
     "$libdir/libdeep.a" "$libdir/libdeep.so.$version" "$libdir/pkgconfig/deep.pc" \
     "$(variable datarootdir)/deep/deeptrace.schema.json"; do
 	[ -f "$root$file" ] && [ ! -L "$root$file" ]
 	ok $? "installed: ${file##*/}"
 done
+is "$(ldd ./deeptrace | grep -c -e libssl -e libcrypto)" 0 'deeptrace starts without OpenSSL'
 is "$(readlink "$root$libdir/libdeep.so")" libdeep.so.0 'libdeep.so is a link'
 is "$(readlink "$root$libdir/libdeep.so.0")" "libdeep.so.$version" 'libdeep.so.0 is a link'
 
