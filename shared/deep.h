@@ -559,6 +559,9 @@ int	deep_event_emit(char *buf, size_t size, const struct deep_event *);
  */
 struct deep_store;
 struct deep_store *deep_store_new(void);	/* NULL: no memory */
+/* Before a process's first store, where it asks little and ends: SQLite then sets no
+ * memory aside ahead of its use.  It is so for all that uses SQLite in this process. */
+void	deep_store_brief(void);
 /* What is not there is FAIL, never made. */
 enum deep_status deep_store_open(struct deep_store *, const struct deep_config *);
 /* Makes the file, mode 0660, and its folder, mode 2770, where there is none: for

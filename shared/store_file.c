@@ -506,6 +506,23 @@ check_file(struct deep_store *store, const char *path)
 	    (unsigned)geteuid());
 }
 
+void
+deep_store_brief(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+	(void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+}
+
+/* Its -wal and -shm stay when the last one closes it, the former empty: to make and to
+ * remove both is a fifth of what one question costs that is a process of its own. */
+static void
+keep_files(sqlite3 *db)
+{
+	int	yes = 1;
+
+	(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &yes);
+}
+
 enum deep_status
 deep_sqlite_open(struct deep_store *store, const char *path)
 {
@@ -517,8 +534,10 @@ deep_sqlite_open(struct deep_store *store, const char *path)
 	status = check_file(store, path);
 	if (status == DEEP_YES)
 		status = open_database(store, path, SQLITE_OPEN_READWRITE);
-	if (status == DEEP_YES)
+	if (status == DEEP_YES) {
+		keep_files(store->sqlite->db);
 		status = check_version(store);
+	}
 	if (status == DEEP_YES && sqlite3_db_readonly(store->sqlite->db, "main") != 0)
 		status = deep_store_fail(store, "%s: it can be read, but not written to; user "
 		    "%u has to be of the group of the store, and the file system not mounted "

@@ -45,15 +45,30 @@ static const struct deep_suite suites[] = {
 #undef SCSV
 #define NSUITE	(sizeof(suites) / sizeof(suites[0]))
 
+/*
+ * The spellings, in lower case, a member for each line of suites.in.  What is looked up
+ * says where in them one begins, and not its address: the loader would have to write
+ * some hundred addresses for each process, of which most look up one.
+ */
+#define JOIN(a, b)	a##b
+#define MEMBER(line)	JOIN(line_, line)
+static const struct spellings {
+#define NAME(code, whose, spelling) char MEMBER(__LINE__)[sizeof(spelling)];
+#include "suites.in"
+} spellings = {
+#define NAME(code, whose, spelling) spelling,
+#include "suites.in"
+};
+
 enum whose { IANA, OPENSSL, GNUTLS, OTHER };
 static const struct name {
-	const char	*text;		/* in lower case */
+	uint16_t	 at;		/* in spellings */
 	uint16_t	 code;
 	uint8_t		 length;
 	uint8_t		 whose;
 } names[] = {
 #define NAME(code, whose, spelling) \
-	{ spelling, code, sizeof(spelling) - 1, whose },
+	{ offsetof(struct spellings, MEMBER(__LINE__)), code, sizeof(spelling) - 1, whose },
 #include "suites.in"
 };
 static const uint16_t slots[SUITE_SLOTS + 1] = {
@@ -187,12 +202,13 @@ name_hash(const char *text, size_t length)
 static const struct name *
 name_find(const char *text, size_t length)
 {
-	uint32_t	slot = name_hash(text, length) % SUITE_SLOTS;
-	size_t		i;
+	const char	*all = (const char *)&spellings;
+	uint32_t	 slot = name_hash(text, length) % SUITE_SLOTS;
+	size_t		 i;
 
 	for (i = slots[slot]; i < slots[slot + 1]; i++)
 		if (names[i].length == length &&
-		    memcmp(names[i].text, text, length) == 0)
+		    memcmp(all + names[i].at, text, length) == 0)
 			return &names[i];
 	return NULL;
 }

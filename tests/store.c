@@ -902,7 +902,8 @@ test_create(void)
 	is_int(teach(store, "example.org", "mx", START), DEEP_YES, "and used");
 	is_int(deep_store_open(store, config), DEEP_FAIL, "not opened twice");
 	deep_store_free(store);
-	is_int(mode_of(below("made/latches.db-wal")), 0, "nothing lies about when all is closed");
+	is_int(stat(below("made/latches.db-wal"), &st), 0, "what SQLite needs beside it stays");
+	is_int(st.st_size, 0, "and is empty when all is closed");
 	deep_config_free(config);
 	config = config_at("beside.db", "");
 	store = deep_store_new();
@@ -1251,7 +1252,7 @@ as_user(gid_t gid, int (*work)(void *), void *arg)
 }
 
 static int
-as_root(int (*work)(void *), void *arg)
+as_same(int (*work)(void *), void *arg)
 {
 	int	status = 255;
 	pid_t	pid = fork();
@@ -1275,6 +1276,46 @@ use_store(void *arg)
 		status = teach(store, "user.example", "mx", START) == DEEP_YES ? 0 : 2;
 	deep_store_free(store);
 	return status;
+}
+
+/* Octets that SQLite holds while a store is open, in a process that has none open. */
+static sqlite3_int64
+octets_of_open(const struct deep_config *config)
+{
+	struct deep_store	*store = deep_store_new();
+	sqlite3_int64		 used = 0;
+
+	if (deep_store_open(store, config) == DEEP_YES)
+		used = sqlite3_memory_used();
+	else
+		diag("%s", deep_store_error(store));
+	deep_store_free(store);
+	return used;
+}
+
+static int
+open_briefly(void *arg)
+{
+	sqlite3_int64	used, brief;
+
+	used = octets_of_open(arg);
+	(void)sqlite3_shutdown();
+	deep_store_brief();
+	brief = octets_of_open(arg);
+	diag("SQLite holds %lld octets, brief %lld", (long long)used, (long long)brief);
+	return brief > 0 && brief < used / 2 ? 0 : 1;
+}
+
+static void
+test_brief(void)
+{
+	struct deep_config	*config = config_at("brief.db", "");
+	struct deep_store	*store = deep_store_new();
+
+	is_int(deep_store_create(store, config, getuid(), getgid()), DEEP_YES, "a new store");
+	deep_store_free(store);
+	is_int(as_same(open_briefly, config), 0, "a brief process has less than half of it");
+	deep_config_free(config);
 }
 
 /* Opens and is killed, so that -wal and -shm stay behind. */
@@ -1343,10 +1384,12 @@ test_users(void)
 	is_int(held(store, "dead.example"), GOOD, "root sees what was acknowledged");
 	is_int(teach(store, "root.example", "mx", START), DEEP_YES, "and writes");
 	deep_store_free(store);
-	(void)as_root(use_and_die, config);
+	(void)as_same(use_and_die, config);
 	ok(mode_of(below("users/shared.db-wal")) != 0, "root dies, its -wal lies about");
 	is_int(as_user(group, use_store, config), 0, "the user works with it");
 	is_int(as_user(65534, open_fails, config), 0, "one of another group is refused");
+	(void)unlink(below("users/shared.db-wal"));
+	(void)unlink(below("users/shared.db-shm"));
 	(void)chmod(below("users"), 0550);
 	is_int(as_user(group, use_fails, config), 0, "a folder that cannot be written to");
 	(void)chmod(below("users"), 02770);
@@ -1388,6 +1431,7 @@ main(void)
 	test_version_1();
 	test_migrate();
 	test_locked();
+	test_brief();
 	test_users();
 	remove_folder();
 	return done_testing();

@@ -61,6 +61,7 @@
 
 #define READINGS	8	/* domains of one message whose reading is kept */
 #define READING_FOR	20	/* seconds: a session that is begun with it, not more */
+#define READ_PART	offsetof(struct deep_record, host)	/* a check asks for no hosts */
 
 #define PUBLIC __attribute__((visibility("default")))
 #define DLFUNC(name)	PUBLIC int name(unsigned char **, int, unsigned char **)
@@ -121,14 +122,16 @@ struct call {
 	int			 notes;		/* there may be notes of this message */
 };
 
-/* What the store said of one domain, and of one message to it. */
+/* What the store said of one domain, and of one message to it.  Most messages have one:
+ * those that were never filled are not so much as looked at. */
 static struct reading {
-	int64_t			when;		/* 0: none */
-	struct deep_key		key;
-	char			of[NOTE_KEY_MAX + 1];	/* "ID DOMAIN"; empty: of no message */
-	struct deep_record	record;
-	int			notes;
+	int64_t		when;
+	struct deep_key	key;
+	char		of[NOTE_KEY_MAX + 1];	/* "ID DOMAIN"; empty: of no message */
+	unsigned char	record[READ_PART];
+	int		notes;
 } readings[READINGS];
+static unsigned nreadings;
 
 /*
  * Answers and log lines.
@@ -365,6 +368,7 @@ configuration(const char **why)
 			*why = "no memory";
 			return NULL;
 		}
+		deep_store_brief();
 		config_read = (int)deep_config_read(config, NULL) + 1;
 	}
 	switch (config_read - 1) {
@@ -566,8 +570,8 @@ find_reading(const struct call *call, const char *of, int *fresh)
 	struct reading *oldest = &readings[0], *one;
 
 	*fresh = 1;
-	for (one = readings; one < readings + READINGS; one++) {
-		if (one->when != 0 && one->key.service == call->key.service &&
+	for (one = readings; one < readings + nreadings; one++) {
+		if (one->key.service == call->key.service &&
 		    strcmp(one->key.name, call->key.name) == 0 && strcmp(one->of, of) == 0) {
 			*fresh = call->now >= one->when && call->now - one->when < READING_FOR;
 			return one;
@@ -576,7 +580,7 @@ find_reading(const struct call *call, const char *of, int *fresh)
 			oldest = one;
 	}
 	*fresh = 0;
-	return oldest;
+	return nreadings < READINGS ? &readings[nreadings] : oldest;
 }
 
 static int
@@ -614,7 +618,6 @@ static enum deep_status
 read_store(struct call *call, struct deep_str domain, const struct message *message, int anew,
     const char **why)
 {
-	const size_t part = offsetof(struct deep_record, host);
 	char of[NOTE_KEY_MAX + 1];
 	struct reading *reading;
 	int fresh;
@@ -624,7 +627,7 @@ read_store(struct call *call, struct deep_str domain, const struct message *mess
 		of[0] = '\0';
 	reading = find_reading(call, of, &fresh);
 	if (fresh && !anew) {
-		memcpy(&call->record, &reading->record, part);
+		memcpy(&call->record, reading->record, READ_PART);
 		call->notes = reading->notes || (noted.octet != NULL && *noted.octet != 0);
 		return DEEP_YES;
 	}
@@ -635,11 +638,13 @@ read_store(struct call *call, struct deep_str domain, const struct message *mess
 		return DEEP_FAIL;
 	}
 	call->notes = are_notes(call, domain, message, of);
-	memcpy(&reading->record, &call->record, part);
+	memcpy(reading->record, &call->record, READ_PART);
 	reading->key = call->key;
 	strlcpy(reading->of, of, sizeof(reading->of));
 	reading->notes = call->notes;
 	reading->when = call->now;
+	if (reading == readings + nreadings)
+		nreadings++;
 	return DEEP_YES;
 }
 
@@ -654,7 +659,7 @@ leave_note(struct deep_str domain, const struct message *message)
 		*noted.octet = 1;
 	if (!seen_key(of, sizeof(of), domain, message))
 		return;
-	for (one = readings; one < readings + READINGS; one++)
+	for (one = readings; one < readings + nreadings; one++)
 		if (strcmp(one->of, of) == 0)
 			one->notes = 1;
 }
