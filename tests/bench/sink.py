@@ -28,6 +28,6 @@ class Sink:
         numbers = [int(one) for one in self.process.stdout.readline().split()]
         return numbers[0], numbers[3]
 
-    def wait(self, number):
-        if not lab.wait(lambda: self.count()[0] >= number, 300, 0.01):
+    def wait(self, number, pause=0.01):
+        if not lab.wait(lambda: self.count()[0] >= number, 300, pause):
             raise RuntimeError("only %d of %d messages came" % (self.count()[0], number))
