@@ -907,15 +907,22 @@ if [ -n "$redis" ]; then
 	says out 'p2.example: tls11 tls12 by .*: moved$' 'Redis: it is logged'
 	d verify
 	exits 0 'Redis: all records are sound'
+	d stats --prometheus "$work/redis/prom"
+	is "$(grep '^deep_store_warning' "$work/redis/prom")" 'deep_store_warning 0' \
+	    'Redis: no warning to be seen from outside'
 	kill $pid
 	wait $pid
 	d list --name p2.example
 	exits 0 'Redis away: list'
 	says out ' tls10$' 'has what is known'
 	says log '^deeplatch: warning: .*is away' 'with a warning'
+	d stats --prometheus "$work/redis/prom"
+	is "$(grep -E '^deep_store_(readable|warning)' "$work/redis/prom" | tr '\n' ' ')" \
+	    'deep_store_readable 1 deep_store_warning 1 ' 'that can be seen from outside'
 	mv "$work/kept.conf" "$work/deep.conf"
 else
-	for name in init shadow import export reset log verify away known warning; do
+	for name in init shadow import export reset log verify metric away known warning \
+	    outside; do
 		skip 'redis-tools is not installed' "Redis: $name"
 	done
 fi

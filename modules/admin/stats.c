@@ -193,6 +193,9 @@ write_metrics(const struct stats *stats, int readable, FILE *stream)
 	fprintf(stream, "deep_stats_timestamp_seconds %" PRId64 "\n", stats->admin->now);
 	if (!readable)
 		return;
+	metric(stream, "deep_store_warning", "1: it could, but deeplatch stats warns of it");
+	fprintf(stream, "deep_store_warning %d\n",
+	    deep_store_warning(stats->admin->store)[0] != '\0');
 	metric(stream, "deep_names", "Names that hold a latch");
 	for (i = 0; i < NSERVICE; i++)
 		fprintf(stream, "deep_names{service=\"%s\"} %" PRIu64 "\n",
