@@ -561,7 +561,7 @@ def transparency(it):
 
 
 def test(it):
-    it.build("--disable-relay")
+    it.build()
     for name in wanted("learn learn_not enforce elsewhere reuse early cutthrough asked_for broken "
         "smarthost transparency under_attack", it, "learn learn_not enforce reuse early"):
         globals()[name](it)

@@ -188,7 +188,7 @@ def unicode(it):
 
 
 def test(it):
-    it.build("--disable-relay")
+    it.build()
     for name in wanted("delayed_and_failed large signed unicode", it, "delayed_and_failed"):
         globals()[name](it)
 

@@ -210,7 +210,7 @@ def inbound(it):
 
 
 def test(it):
-    it.build("--disable-relay")
+    it.build()
     it.dns({"client.lab.test": {"A": "10.9.0.40"}})
     for name in wanted("clauses profile inbound", it, "clauses profile"):
         globals()[name](it)

@@ -207,7 +207,7 @@ def plain(it):
 
 
 def test(it):
-    it.build("--disable-relay")
+    it.build()
     it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
     it.peer("10.9.0.11", name="mx1.lab.test")
     for name in wanted("debian plain", it, "plain"):

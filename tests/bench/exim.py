@@ -103,7 +103,7 @@ def deliver(it, exim, sink, how, domain, messages):
 
 def bench(it):
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    it.build("--disable-relay")
+    it.build()
     it.ttl = 300
     it.dns({NEAR_DOMAIN: {"MX": "10 mx.sink.lab.test."}, "mx.sink.lab.test": {"A": SINK},
         FAR_DOMAIN: {"MX": "10 mx.far.lab.test."}, "mx.far.lab.test": {"A": FAR}})

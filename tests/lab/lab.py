@@ -411,10 +411,13 @@ class Lab:
         Configures (with these options) and makes this tree within the root, out of
         tree and only what has changed; it is then at /deep, and, unless install is
         false, installed with --prefix=/usr, --sysconfdir=/etc, --localstatedir=/var.
+        Roots that stand on one Debian share a build: what lies above its compiler and
+        its libraries is servers alone.
         """
-        key = hashlib.sha256("\0".join((TOP, self.folder) + options).encode())
-        build = "%s/build-%s-%s" % (os.path.dirname(self.folder.split(":")[0]), self.name,
-            key.hexdigest()[:12])
+        below = self.folder.split(":")[-2:]
+        key = hashlib.sha256("\0".join([TOP] + below + list(options)).encode())
+        build = "%s/build-%s-%s" % (os.path.dirname(below[0]),
+            os.path.basename(below[-1]).split("-")[0], key.hexdigest()[:12])
         os.makedirs(build, exist_ok=True)
         self.forget_builds(os.path.dirname(build))
         with open(build + "/of", "w") as file:
