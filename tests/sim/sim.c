@@ -8,11 +8,12 @@
  * same world.  The rules of this project are deep_policy_decide() and
  * deep_policy_learn() themselves; those of others are modelled here alone.
  *
- *	sim [-d DOMAINS] [-n SEEDS] [-s SEED] rules | sweep | world
+ *	sim [-e] [-d DOMAINS] [-n SEEDS] [-s SEED] rules | sweep | world
  *
  * rules: nothing, the profile strict, the defaults, chasquid's rule.  sweep: other
  * values of confirm and confirm-over.  world: the assumptions.  With -n so many worlds,
- * from SEED on: least, median and most of each.
+ * from SEED on: least, median and most of each; with -e, before that, each world by
+ * itself, as without -n.
  *
  * Deterministic: the same seed gives the same bytes everywhere, with integers only.
  * What is assumed stands in world.in, with its sources.  It reads no store and no
@@ -459,6 +460,21 @@ print(const struct rule *rule, const struct result *result, const struct result 
 	    shares.in_100 / 10, shares.in_100 % 10);
 }
 
+/* The world of this seed. */
+static void
+print_one(const struct rule *rules, size_t nrules, const struct result *results,
+    uint64_t domains)
+{
+	size_t	n;
+
+	printf("%" PRIu64 " domains, %" PRIu64 " messages, seed %" PRIu64 "\n", domains,
+	    results[0].messages, seed);
+	printf("%-10s %8s %8s %7s %8s %6s %8s %9s %6s\n", "rule", "deferred", "in 10000",
+	    "a day +", "returned", "resets", "stripped", "prevented", "in 100");
+	for (n = 0; n < nrules; n++)
+		print(&rules[n], &results[n], &results[0]);
+}
+
 static int
 by_number(const void *a, const void *b)
 {
@@ -528,14 +544,17 @@ main(int argc, char *argv[])
 	static struct result	results[SEEDS][RULES];
 	struct rule		rules[RULES];
 	uint64_t		domains = 100000, first;
-	size_t			nrules = 0, seeds = 1, n, i, j;
+	size_t			nrules = 0, seeds = 1, i, j;
 	char			name[16];
-	int			c, sweep;
+	int			c, sweep, each = 0;
 
-	while ((c = getopt(argc, argv, "d:n:s:")) != -1)
+	while ((c = getopt(argc, argv, "d:en:s:")) != -1)
 		switch (c) {
 		case 'd':
 			domains = strtoull(optarg, NULL, 10);
+			break;
+		case 'e':
+			each = 1;
 			break;
 		case 'n':
 			seeds = strtoul(optarg, NULL, 10);
@@ -554,7 +573,7 @@ main(int argc, char *argv[])
 	if (argc != optind + 1 || domains == 0 || domains > 100000000 ||
 	    seeds == 0 || seeds > SEEDS ||
 	    (!sweep && strcmp(argv[optind], "rules") != 0)) {
-		fprintf(stderr, "usage: sim [-d DOMAINS] [-n SEEDS] [-s SEED] rules | sweep | world\n");
+		fprintf(stderr, "usage: sim [-e] [-d DOMAINS] [-n SEEDS] [-s SEED] rules | sweep | world\n");
 		return 64;
 	}
 	add(&rules[nrules++], "nothing", NOTHING, 0, 0);
@@ -575,19 +594,15 @@ main(int argc, char *argv[])
 		add(&rules[nrules++], "default", LATCHES, 0, 0);
 		add(&rules[nrules++], "chasquid", CHASQUID, 0, 0);
 	}
-	for (first = seed, i = 0; i < seeds; i++, seed++)
+	for (first = seed, i = 0; i < seeds; i++, seed++) {
 		simulate(rules, nrules, results[i], domains);
+		if (each || seeds == 1)
+			print_one(rules, nrules, results[i], domains);
+	}
 	if (seeds > 1) {
 		printf("%" PRIu64 " domains, seeds %" PRIu64 " to %" PRIu64 "\n", domains, first,
 		    seed - 1);
 		print_spreads(rules, nrules, results, seeds);
-		return 0;
 	}
-	printf("%" PRIu64 " domains, %" PRIu64 " messages, seed %" PRIu64 "\n", domains,
-	    results[0][0].messages, first);
-	printf("%-10s %8s %8s %7s %8s %6s %8s %9s %6s\n", "rule", "deferred", "in 10000",
-	    "a day +", "returned", "resets", "stripped", "prevented", "in 100");
-	for (n = 0; n < nrules; n++)
-		print(&rules[n], &results[0][n], &results[0][0]);
 	return 0;
 }
