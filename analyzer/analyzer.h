@@ -382,9 +382,15 @@ void	picture_make(struct picture *, const struct path *, struct arena *);
 void	name_cut(struct deep_str name, size_t nhead, size_t ntail, struct deep_str *head,
 	    struct deep_str *tail);
 int	stop_has_ip(const struct stop *);	/* 1: an address that is not its name */
-/* The registrable domain of a host, by the Public Suffix List, as a key.
- * 0: it has no public name, and buf is "". */
+
+/*
+ * owner.c: whose a host is, by the Public Suffix List.
+ */
+/* The registrable domain of a host as a key.  0: it has no public name, and buf is "". */
 int	domain_of(char *buf, size_t size, struct deep_str host);
+/* 1: both hosts have the same, or it cannot be told.  No slice is NULL, and none ends with
+ * a dot. */
+int	same_domain(struct deep_str, struct deep_str);
 
 /*
  * words.c: what several forms say alike.

@@ -63,30 +63,6 @@ is_public_name(struct deep_str name)
 	    memchr(name.p, '/', name.n) == NULL;
 }
 
-/* The last labels: two, or three below a short second one such as co.uk. */
-static struct deep_str
-organisation(struct deep_str name)
-{
-	struct deep_str part = plain(name);
-	size_t at = part.n;
-	int labels = 0, wanted = 2;
-	size_t last = part.n;
-
-	while (at > 0) {
-		if (part.p[at - 1] == '.') {
-			if (++labels == 2 && last - at <= 3)
-				wanted = 3;
-			if (labels == wanted)
-				break;
-			last = at - 1;
-		}
-		at--;
-	}
-	part.p += at;
-	part.n -= at;
-	return part;
-}
-
 /* Did the host that wrote the older hop give the message on in the newer one?
  * Only names that can be compared are. */
 static int
@@ -107,7 +83,7 @@ is_gap(const struct hop *older, const struct hop *newer)
 		if (!is_public_name(names[i]))
 			continue;
 		compared = 1;
-		if (same(organisation(older->by), organisation(names[i])))
+		if (same_domain(plain(older->by), plain(names[i])))
 			return 0;
 	}
 	return compared;
@@ -179,7 +155,7 @@ judge_end(struct path *path, const struct dsn *dsn)
 			path_lacks(path, "last-hop-invisible");
 		else if (last != NULL && last->by.p != NULL && is_public_name(last->by) &&
 		    is_public_name(dsn->reporting_mta) && !same(last->by, dsn->reporting_mta) &&
-		    !same(organisation(last->by), organisation(dsn->reporting_mta)))
+		    !same_domain(plain(last->by), plain(dsn->reporting_mta)))
 			path_lacks(path, "last-hop-invisible");
 	}
 	if (dsn->returned.p == NULL)

@@ -5,107 +5,14 @@
  * picture.c - a path as a picture: the hosts it names, the lanes that they
  * stand in, and one step for each hop.
  *
- * A lane is an administrative domain: the registrable part of a host's name by
- * the Public Suffix List (libpsl).  The host that wrote a hop is taken for the
- * one that gave the message on in the next, unless that hop has the flag "gap";
- * then both are drawn, and nothing between them.  Never draws a host that no
+ * A lane is an administrative domain (owner.c).  The host that wrote a hop is taken
+ * for the one that gave the message on in the next, unless that hop has the flag
+ * "gap"; then both are drawn, and nothing between them.  Never draws a host that no
  * field names.
  */
-#include <libpsl.h>
 #include <string.h>
 
 #include "analyzer.h"
-#include "octets.h"
-
-#define DOMAINS		32768	/* hosts whose domain is kept, a power of two */
-#define WAYS		4	/* of them, whose hashes are the same */
-
-static const psl_ctx_t *
-suffixes(void)
-{
-	static const psl_ctx_t *list;
-
-	if (list == NULL)	/* the system's, where it is newer than the library's own */
-		list = psl_latest(NULL);
-	if (list == NULL)
-		list = psl_builtin();
-	return list;
-}
-
-static int
-find_domain(char *buf, size_t size, struct deep_str host)
-{
-	char key[DEEP_DOMAIN_MAX + 1];
-	const char *domain;
-
-	if (size > 0)
-		*buf = '\0';
-	if (host.p == NULL || memchr(host.p, '.', host.n) == NULL ||
-	    deep_domain_key(key, sizeof(key), host) <= 0)
-		return 0;
-	domain = psl_registrable_domain(suffixes(), key);
-	if (domain == NULL)
-		domain = key;	/* a public suffix itself */
-	return strlcpy(buf, domain, size) < size;
-}
-
-/* Whether a key is what a host's name ends with, in small letters. */
-static int
-ends_with(struct deep_str host, const char *key, size_t n)
-{
-	struct deep_str end = { host.p + host.n - n, n };
-
-	return n <= host.n && deep_is(end, key);
-}
-
-/*
- * Asking the list takes longer than all the rest of counting a hop, and in an
- * archive the same hosts come again: how much of its name is the domain is kept for
- * the last ones.  The tags, of a hash, lie close together, so that only what is
- * likely the right one is looked at.
- */
-int
-domain_of(char *buf, size_t size, struct deep_str host)
-{
-	static unsigned char tags[DOMAINS / WAYS][WAYS];	/* 0: nothing is kept */
-	static struct kept {
-		unsigned char	nhost, ndomain;			/* 0: it has none */
-		char		host[62];
-	} kept[DOMAINS / WAYS][WAYS] __attribute__((aligned(64))), *here;
-	unsigned char *tag, mark;
-	const char *p;
-	uint64_t sum;
-	size_t i, k, n;
-	int found;
-
-	if (host.p == NULL || host.n == 0 || host.n > sizeof(here->host) || size <= host.n)
-		return find_domain(buf, size, host);
-	sum = octets_hash(host.p, host.n);
-	here = kept[sum % (DOMAINS / WAYS)];
-	tag = tags[sum % (DOMAINS / WAYS)];
-	mark = (unsigned char)(sum >> 32 | 1);
-	for (i = 0; i < WAYS; i++) {
-		if (tag[i] != mark || here[i].nhost != host.n ||
-		    memcmp(here[i].host, host.p, host.n) != 0)
-			continue;
-		n = here[i].ndomain;
-		for (p = host.p + host.n - n, k = 0; k < n; k++)
-			buf[k] = (char)(p[k] | (p[k] >= 'A' && p[k] <= 'Z' ? 0x20 : 0));
-		buf[n] = '\0';
-		return n > 0;
-	}
-	found = find_domain(buf, size, host);
-	n = found ? strlen(buf) : 0;
-	if (n > 0 && !ends_with(host, buf, n))
-		return found;			/* in another script, or with a dot behind it */
-	memmove(here + 1, here, (WAYS - 1) * sizeof(*here));	/* the oldest goes */
-	memmove(tag + 1, tag, WAYS - 1);
-	here->nhost = (unsigned char)host.n;
-	here->ndomain = (unsigned char)n;
-	memcpy(here->host, host.p, host.n);
-	*tag = mark;
-	return found;
-}
 
 /* The end of a host's name that is its domain, where it is written in another script
  * than the key: with as many labels.  Else the key. */

@@ -206,6 +206,10 @@ test_paths(void)
 	    "Mon, 2 Nov 2026 10:00:00 +0000\n"), NULL, NULL, dialects, arena);
 	ok(!path.complete && (path.hop[1].flags & FLAG_GAP), "a gap between strangers");
 	is(path.why[0], "gap", "... why");
+	path_read(&path, deep_str("Received: from out.abc.example by b.example.org with ESMTPS id 1; "
+	    "Mon, 2 Nov 2026 10:00:00 +0000\nReceived: from x.example.com by in.abc.example with ESMTPS id 1; "
+	    "Mon, 2 Nov 2026 10:00:00 +0000\n"), NULL, NULL, dialects, arena);
+	ok(!(path.hop[1].flags & FLAG_GAP), "none within a domain");
 
 	many = malloc((RECEIVED_MAX + 1) * 64);
 	for (i = RECEIVED_MAX; many != NULL && i <= RECEIVED_MAX + 1; i++) {	/* */

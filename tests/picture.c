@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the DEEP authors
  * SPDX-License-Identifier: ISC
  *
- * picture.c - tests of the model behind the pictures (lanes by the Public
- * Suffix List, stops, steps, gaps) and of the sentences of words.in.
+ * picture.c - tests of the model behind the pictures (lanes, stops, steps, gaps)
+ * and of the sentences of words.in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,35 +15,6 @@
 
 static struct dialects *dialects;
 static struct arena *arena;
-
-static const struct domain_row {
-	const char	*host, *domain;		/* NULL: none */
-} domains[] = {
-	{ "mail.example.org", "example.org" }, { "MAIL.Example.ORG.", "example.org" },
-	{ "a.b.example.co.uk", "example.co.uk" }, { "example.co.uk", "example.co.uk" },
-	{ "co.uk", "co.uk" },			/* a suffix itself stands for itself */
-	{ "mx.b\xc3\xbc" "cher.example", "xn--bcher-kva.example" },
-	{ "a.b.nosuchtoplabel", "b.nosuchtoplabel" },
-	{ "localhost", NULL }, { "192.0.2.1", NULL }, { "[192.0.2.1]", NULL },
-	{ "IPv6:2001:db8::1", NULL }, { "", NULL }, { NULL, NULL },
-	{ "<script>.example.org", NULL }, { "a..example.org", NULL },
-};
-
-static void
-test_domains(void)
-{
-	char buf[DEEP_DOMAIN_MAX + 1];
-	size_t i;
-
-	for (i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
-		const struct domain_row *row = &domains[i];
-		int found = domain_of(buf, sizeof(buf), deep_str(row->host));
-
-		is(found ? buf : "", row->domain == NULL ? "" : row->domain, "domain of %s",
-		    row->host == NULL ? "nothing" : row->host);
-	}
-	ok(domain_of(buf, 5, deep_str("mail.example.org")) == 0, "a domain that has no room is none");
-}
 
 /* "0>1 1>2 [2]" : steps by their stops, a gap's stop in brackets, and lanes */
 static const struct path_row {
@@ -171,7 +142,6 @@ main(void)
 	dialects = dialects_new();
 	arena = arena_new();
 	plan_no_plan();
-	test_domains();
 	test_paths();
 	test_longest();
 	test_words();
