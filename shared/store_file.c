@@ -620,6 +620,20 @@ sync_folder(struct deep_store *store, const char *path)
 	return DEEP_YES;
 }
 
+/* What an earlier store of that name was about to write would be written into the new. */
+static enum deep_status
+check_left(struct deep_store *store, const char *path)
+{
+	char		 left[PATH_MAX];
+	struct stat	 st;
+
+	if (snprintf(left, sizeof(left), "%s-wal", path) < (int)sizeof(left) &&
+	    lstat(left, &st) == 0 && st.st_size > 0)
+		return deep_store_fail(store, "%s: is left of a store that is there no more; "
+		    "bring that back from a backup, or remove this file", left);
+	return DEEP_YES;
+}
+
 /*
  * Made under another name, complete, and then given its own by link(2), which
  * never replaces anything: nobody sees half a store.
@@ -636,6 +650,8 @@ deep_sqlite_create(struct deep_store *store, const char *path, unsigned uid, uns
 	if (status == DEEP_YES && lstat(path, &st) == 0)
 		status = deep_store_fail(store, "%s: is there already and is left as it is; "
 		    "move it away if it is to be made anew", path);
+	if (status == DEEP_YES)
+		status = check_left(store, path);
 	if (status == DEEP_YES)
 		status = make_folder(store, path, uid, gid);
 	if (status == DEEP_YES &&

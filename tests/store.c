@@ -872,6 +872,29 @@ mode_of(const char *path)
 	return stat(path, &st) == -1 ? 0 : st.st_mode & 07777;
 }
 
+/* Where the file was removed, with what lies beside it. */
+static void
+test_made_anew(const struct deep_config *config)
+{
+	struct deep_store	*store = deep_store_new();
+	FILE			*left;
+
+	is_int(unlink(below("made/latches.db")), 0, "the file is removed");
+	left = fopen(below("made/latches.db-wal"), "w");
+	ok(left != NULL && fputs("what was not written yet", left) > 0 && fclose(left) == 0,
+	    "and its -wal has something in it");
+	is_int(deep_store_create(store, config, getuid(), getgid()), DEEP_FAIL,
+	    "no new one beside that");
+	ok(has(deep_store_error(store), "latches.db-wal: is left of a store"), "it says so");
+	is_int(mode_of(below("made/latches.db")), 0, "and makes nothing");
+	is_int(truncate(below("made/latches.db-wal"), 0), 0, "an empty one");
+	is_int(deep_store_create(store, config, getuid(), getgid()), DEEP_YES, "is in nobody's way");
+	is_int(deep_store_open(store, config), DEEP_YES, "opened");
+	is_int(held(store, "example.org"), 0, "with nothing in it");
+	is_int(teach(store, "example.org", "mx", START), DEEP_YES, "and used");
+	deep_store_free(store);
+}
+
 static void
 test_create(void)
 {
@@ -904,6 +927,7 @@ test_create(void)
 	deep_store_free(store);
 	is_int(stat(below("made/latches.db-wal"), &st), 0, "what SQLite needs beside it stays");
 	is_int(st.st_size, 0, "and is empty when all is closed");
+	test_made_anew(config);
 	deep_config_free(config);
 	config = config_at("beside.db", "");
 	store = deep_store_new();
