@@ -258,7 +258,8 @@ enum verdict {		/* the worse the later, for the worst hop of a path */
 #define FLAG_FAULT		0x02000	/* breaks the grammar; what could be read is shown */
 #define FLAG_LIMIT		0x04000	/* passes a limit of deep.h */
 #define FLAG_NOT_TLS		0x08000	/* encrypted by something that is not TLS */
-#define FLAGS			16
+#define FLAG_TLS_UNREAD		0x10000	/* TLS is spoken of as no dialect reads it */
+#define FLAGS			17
 extern const char *const flag_names[FLAGS];	/* by bit */
 extern const char *const verdict_names[];	/* by enum verdict */
 extern const char *const client_names[];	/* by enum client */

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <ctype.h>
 #include <string.h>
 
 #include "analyzer.h"
@@ -23,7 +24,7 @@
 const char *const flag_names[FLAGS] = {
 	"version-inferred", "version-ambiguous", "suite-unknown", "suite-not-of-version",
 	"anonymous", "discouraged", "obsolete", "contradiction", "gap", "clock", "no-date",
-	"no-from", "no-by", "fault", "limit", "not-tls"
+	"no-from", "no-by", "fault", "limit", "not-tls", "tls-unread"
 };
 const char *const verdict_names[] = { "local", "strong", "tls", "unknown", "weak", "clear" };
 const char *const client_names[] = { "unknown", "none", "unverified", "verified" };
@@ -459,6 +460,54 @@ is_local(const struct hop *hop, const struct deep_received *field,
 	return hop->from.p == NULL && hop->with.p == NULL && hop->by.p != NULL && !hop->is_tls;
 }
 
+/* As far as a place of a form goes (form.c), which therefore cannot hide such a word.
+ * Where the client's own words stand, its name or that of its user, they say nothing. */
+static int
+has_tls_word(struct deep_str text)
+{
+	static const char *const words[] = { "TLS", "SSL", "STARTTLS", "TLS:", "SSL:", "STARTTLS:",
+		"encrypted", "cipher" };
+	static const char inside[] = ".:@+-_";
+	struct deep_str word = { text.p, 0 };
+	size_t i, k;
+	int found = 0;
+
+	if (text.n == 0 || memchr(text.p, '[', text.n) != NULL || memchr(text.p, '@', text.n) != NULL)
+		return 0;
+	for (i = 0; i <= text.n; i++) {
+		if (i < text.n && (isalnum((unsigned char)text.p[i]) || (text.p[i] & 0x80) != 0 ||
+		    (text.p[i] != '\0' && strchr(inside, text.p[i]) != NULL))) {
+			word.n++;
+			continue;
+		}
+		if (deep_is(word, "helo") || deep_is(word, "ehlo"))
+			return 0;
+		for (k = 0; k < sizeof(words) / sizeof(words[0]); k++)
+			found |= deep_is(word, words[k]);
+		word.p = text.p + i + 1;
+		word.n = 0;
+	}
+	return found;
+}
+
+/* A field that no dialect knows may say more than its protocol word. */
+static int
+speaks_of_tls(const struct deep_received *field)
+{
+	struct deep_str text;
+	enum place place;
+	size_t i;
+
+	for (i = 0; i < field->ncomment; i++)
+		if (has_tls_word(field->comment[i].text))
+			return 1;
+	for (i = 0; i < field->nclause; i++)
+		if (hop_statement(&field->clause[i], &place, &text) && place == PLACE_WITH &&
+		    has_tls_word(text))
+			return 1;
+	return 0;
+}
+
 static void
 judge(struct hop *hop, const struct deep_protocol *protocol, int local, int clear)
 {
@@ -487,7 +536,8 @@ judge(struct hop *hop, const struct deep_protocol *protocol, int local, int clea
 		hop->verdict = VERDICT_STRONG;
 	else if (hop->is_tls)
 		hop->verdict = VERDICT_TLS;
-	else if (protocol != NULL && protocol->says == DEEP_SAYS_CLEAR)
+	else if (protocol != NULL && protocol->says == DEEP_SAYS_CLEAR &&
+	    !(hop->flags & FLAG_TLS_UNREAD))
 		hop->verdict = VERDICT_CLEAR;
 	else
 		hop->verdict = VERDICT_UNKNOWN;
@@ -552,6 +602,9 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 		hop->is_tls = 1;
 	if (hop->is_tls)
 		read_suite(hop, version, group);
+	else if (protocol != NULL && protocol->says == DEEP_SAYS_CLEAR && hop->dialect == NULL &&
+	    speaks_of_tls(&field))
+		hop->flags |= FLAG_TLS_UNREAD;
 	judge(hop, protocol, is_local(hop, &field, protocol), clear);
 	if (answer == DEEP_YES)
 		form_learn(dialects_forms(dialects), &field, dialects, hop);

@@ -114,6 +114,18 @@ test_verdicts(void)
 		{ FROM BY "(envelope-from <TLS1.3@example.org>) with ESMTP id 1 for <using-TLSv1.2@example.org>" DATE,
 		  "clear", 0 },
 		{ "from TLSv1.3 (HELO TLS_AES_256_GCM_SHA384) (192.0.2.1) " BY "with SMTP" DATE, "clear", 0 },
+		/* a statement in a way that is not known is none of clear text */
+		{ FROM "(over TLS, as told) " BY "with ESMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
+		{ FROM "(starttls: yes) " BY "with SMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
+		{ FROM BY "with ESMTP id 1 (link=encrypted)" DATE, "unknown", FLAG_TLS_UNREAD },
+		{ FROM "(over TLS, as told) " BY "with ESMTPS id 1" DATE, "tls", 0 },
+		{ FROM "(not using TLS) " BY "with ESMTP id 1" DATE, "clear", 0 },
+		/* but the client's own words are */
+		{ "from TLS (HELO TLS) (192.0.2.1) " BY "with SMTP" DATE, "clear", 0 },
+		{ "from TLS (helo=TLS) " BY "with ESMTP id 1" DATE, "clear", 0 },
+		{ "from TLS (TLS [192.0.2.1]) " BY "with ESMTP id 1" DATE, "clear", 0 },
+		{ FROM "(Authenticated sender: ssl@example.org) " BY "with ESMTP id 1" DATE, "clear", 0 },
+		{ FROM BY "(ssl-relay.example.net, tls.example.net) with ESMTP id 1" DATE, "clear", 0 },
 	};
 	size_t i;
 
