@@ -142,23 +142,16 @@ escaped(struct sheet *sheet, const char *p, size_t left)
 	return 1;
 }
 
-/* The rest of a string, with what is not special. */
-static void
+/* The rest of a string, with what is not special, and its quote. */
+static __attribute__((noinline)) void
 string_rest(struct sheet *sheet, const char *p, const char *end)
 {
-	uint32_t bits;
-	size_t n;
-	char *to;
-
 	while (p < end) {
-		n = (size_t)(end - p) < 16 ? (size_t)(end - p) : 16;
-		/* copied and looked at in one go */
-		to = sheet->text + sheet->n;
-		if (n < 16)
-			octets_copy(to, p, n);
-		else
-			memcpy(to, p, 16);
-		bits = special(octets_at(to)) & ((1U << n) - 1);
+		size_t n = (size_t)(end - p) < 16 ? (size_t)(end - p) : 16;
+		octets here = n < 16 ? octets_few(p, n) : octets_at(p);
+		uint32_t bits = special(here) & ((1U << n) - 1);
+
+		memcpy(sheet->text + sheet->n, &here, sizeof(here));
 		if (bits != 0)
 			n = (size_t)__builtin_ctz(bits);
 		sheet->n += n;
@@ -167,42 +160,51 @@ string_rest(struct sheet *sheet, const char *p, const char *end)
 			p += escaped(sheet, p, (size_t)(end - p));
 		room(sheet, 0);
 	}
+	LITERAL(sheet, "\"");
+	room(sheet, 0);
+}
+
+/* Copies a text of less than SPARE octets; 1: nothing in it is special. */
+static inline int
+copy_plain(char *to, const char *p, size_t n)
+{
+	octets here;
+	size_t i;
+	uint32_t bits;
+
+	if (n < 16)
+		return n == 0 || special(octets_copy(to, p, n)) == 0;
+	here = octets_at(p + n - 16);
+	memcpy(to + n - 16, &here, sizeof(here));
+	bits = special(here);
+	for (i = 16; i < n; i += 16) {
+		here = octets_at(p + i - 16);
+		memcpy(to + i - 16, &here, sizeof(here));
+		bits |= special(here);
+	}
+	return bits == 0;
 }
 
 static void
 string(struct sheet *sheet, struct deep_str text)
 {
 	char *to = sheet->text + sheet->n;
-	const char *p = text.p;
-	size_t n = text.n;
 
-	if (p == NULL) {
-		put(sheet, "null", 4);
+	if (text.p == NULL) {
+		LITERAL(sheet, "null");
+		room(sheet, 0);
 		return;
 	}
-	*to++ = '"';
-	sheet->n++;
+	*to = '"';
 	/* nearly all are short and plain, and done with that */
-	for (; n >= 16 && n < SPARE / 2; n -= 16, p += 16, to += 16) {
-		octets here = octets_at(p);
-
-		if (special(here) != 0)
-			break;
-		memcpy(to, &here, sizeof(here));
+	if (text.n < SPARE / 2 && copy_plain(to + 1, text.p, text.n)) {
+		to[text.n + 1] = '"';
+		sheet->n += text.n + 2;
+		room(sheet, 0);
+		return;
 	}
-	sheet->n = (size_t)(to - sheet->text);
-	if (n < 16) {
-		octets_copy(to, p, n);
-		if ((special(octets_at(to)) & ((1U << n) - 1)) == 0) {
-			to[n] = '"';
-			sheet->n += n + 1;
-			room(sheet, 0);
-			return;
-		}
-	}
-	string_rest(sheet, p, p + n);
-	LITERAL(sheet, "\"");
-	room(sheet, 0);
+	sheet->n++;
+	string_rest(sheet, text.p, text.p + text.n);
 }
 
 /* "key": with its comma before it, so that each line below is one member */

@@ -23,28 +23,37 @@ octets_at(const char *p)
 	return text;
 }
 
-/* Copies fewer than 16 octets, by pieces that overlap. */
-static inline void
+/* Copies 1 to 15 octets, by pieces that overlap, and answers them all, some twice: what
+ * was written in pieces cannot be read back in one go until it is in the cache. */
+static inline octets
 octets_copy(char *to, const char *p, size_t n)
 {
-	uint64_t a, b;
-	uint32_t c, d;
+	uint64_t two[2];
+	uint32_t a, b;
+	octets text;
 
 	if (n >= 8) {
-		memcpy(&a, p, 8);
-		memcpy(&b, p + n - 8, 8);
-		memcpy(to, &a, 8);
-		memcpy(to + n - 8, &b, 8);
+		memcpy(&two[0], p, 8);
+		memcpy(&two[1], p + n - 8, 8);
+		memcpy(to, &two[0], 8);
+		memcpy(to + n - 8, &two[1], 8);
 	} else if (n >= 4) {
-		memcpy(&c, p, 4);
-		memcpy(&d, p + n - 4, 4);
-		memcpy(to, &c, 4);
-		memcpy(to + n - 4, &d, 4);
-	} else if (n > 0) {
+		memcpy(&a, p, 4);
+		memcpy(&b, p + n - 4, 4);
+		memcpy(to, &a, 4);
+		memcpy(to + n - 4, &b, 4);
+		two[0] = two[1] = a | (uint64_t)b << 32;
+	} else {
+		const unsigned char *octet = (const unsigned char *)p;
+
+		a = octet[0] * 0x01000001U | octet[n / 2] * 0x0100U | octet[n - 1] * 0x010000U;
 		to[0] = p[0];
 		to[n / 2] = p[n / 2];
 		to[n - 1] = p[n - 1];
+		two[0] = two[1] = a | (uint64_t)a << 32;
 	}
+	memcpy(&text, two, sizeof(text));
+	return text;
 }
 
 /* Fewer than 16 octets, with zeros behind them: for the end of a text. */
@@ -53,7 +62,8 @@ octets_few(const char *p, size_t n)
 {
 	char copy[sizeof(octets)] = "";
 
-	octets_copy(copy, p, n);
+	if (n > 0)
+		(void)octets_copy(copy, p, n);
 	return octets_at(copy);
 }
 
