@@ -267,7 +267,7 @@ extern const char *const client_names[];	/* by enum client */
 #define EVIDENCE_COMMENT	0x2
 #define EVIDENCE_WITH		0x4
 struct hop {
-	struct deep_str	 raw;		/* the value, unfolded */
+	struct deep_str	 raw;		/* the value as it stands */
 	struct deep_str	 from, from_ip, by, via, with, id, rcpt;	/* p NULL: not there */
 	struct deep_str	 from_rdns;	/* the name in the comment behind from */
 	struct deep_date date;
@@ -285,9 +285,10 @@ struct hop {
 	enum verdict	 verdict;
 	deep_latches	 latches;	/* that this hop satisfies, as far as recorded */
 };
-/* A field's value on one line, one space for each run of white space, 16 octets of
- * zeros behind it. */
+/* A field's value on one line, one space for each run of white space. */
 struct deep_str flat(struct deep_str value, struct arena *);
+#define FLAT_SIZE(n)	((n) + 32)
+struct deep_str flat_in(char *, struct deep_str value);	/* the same in FLAT_SIZE(value.n) octets */
 void	hop_read(struct hop *, struct deep_str value, struct dialects *, struct arena *);
 /* The address that a word is: "[192.0.2.1]:25", "IPv6:2001:db8::1"; 0: it is none. */
 int	hop_address(struct deep_str word, struct deep_str *address);
@@ -302,12 +303,11 @@ struct forms;
 struct forms *forms_new(void);
 void	forms_forget(struct forms *);
 void	forms_free(struct forms *);		/* NULL is fine */
-/* What hop_read() would answer, of a field as flat() leaves it; 0: its form is not
- * known. */
-int	form_read(struct forms *, struct deep_str text, struct dialects *, struct hop *);
-/* Keeps the form of a field that was read in full, if it has one. */
-void	form_learn(struct forms *, const struct deep_received *, struct dialects *,
-	    const struct hop *);
+/* What hop_read() would answer; 0: the form of this value is not known. */
+int	form_read(struct forms *, struct deep_str value, struct dialects *, struct hop *);
+/* Keeps the form of a field that was read in full, if it has one; text: as flat() left it. */
+void	form_learn(struct forms *, struct deep_str text, const struct deep_received *,
+	    struct dialects *, const struct hop *);
 
 /*
  * path.c: a chain of hops, origin first.

@@ -12,7 +12,8 @@
  *
  * The first field of a form is read in full by hop_read(), and form_learn()
  * keeps it with what came of it; form_read() finds the form of a field and
- * puts its words into the open places.  The outcome is that of reading it in
+ * puts its words into the open places, in the field as it stands, folds and all: they
+ * are of the form, too, and nothing is copied.  The outcome is that of reading it in
  * full, because a place takes nothing that could make a difference to it:
  *
  *	word.c		a run of letters, digits and . : @ + -, as far as it goes,
@@ -23,6 +24,7 @@
  *	date.c		the date is read, at the first ";" outside comments
  *	dialect.c	no row's head fits the comments and clauses with open
  *			places, then and now; what a row may match stands as it stood
+ *	flat()		no answer has a fold in it, or several blanks
  *	hop.c		a dot, a colon, an "@" only where the first one had them;
  *			where an address was found, one, and where one was looked for,
  *			none; on the same machine only if that was
@@ -82,6 +84,7 @@ struct model {
 	struct {
 		enum place	place;
 		struct extent	text;
+		int		folded;		/* has folds, or several blanks, in the field */
 	}		check[CHECKS_MAX];
 	size_t		ncheck;
 	int		near;
@@ -136,27 +139,36 @@ answer_of(struct hop *hop, size_t i)
 	return (struct deep_str *)(void *)((char *)hop + answers[i]);
 }
 
+/* At the end of a field, which most runs are far from. */
+static __attribute__((noinline, cold)) octets
+last_octets(const char *p, const char *end)
+{
+	return octets_few(p, (size_t)(end - p));
+}
+
 /* The run at p of what may stand in a place: letters, digits and . : @ + -, and which
- * of DOT, COLON, AT are in it.  It ends before the zeros that flat() leaves at last. */
+ * of DOT, COLON, AT are in it. */
 static inline const char *
-run_end(const char *p, unsigned *flags)
+run_end(const char *p, const char *end, unsigned *flags)
 {
 	const unsigned char zero = '0', to_colon = ':' - '0', lower = 0x20, a = 'a', to_z = 'z' - 'a',
 	    dash = '-', to_dot = '.' - '-', plus = '+', at = '@', dot = '.', colon = ':';
+	uint32_t other, run, dots = 0, colons = 0, ats = 0;
 
-	for (*flags = 0; ; p += 16) {
-		octets text = octets_at(p);
-		uint32_t run;
+	for (;; p += 16) {
+		octets text = end - p >= 16 ? octets_at(p) : last_octets(p, end);
 
-		run = octets_bits(((text | lower) - a <= to_z) | (text - zero <= to_colon) |
+		other = 0x1ffff ^ octets_bits(((text | lower) - a <= to_z) | (text - zero <= to_colon) |
 		    (text - dash <= to_dot) | (text == plus) | (text == at));
-		run &= ~(run + 1);		/* only what it begins with */
-		*flags |= (octets_bits(text == dot) & run ? DOT : 0) |
-		    (octets_bits(text == colon) & run ? COLON : 0) |
-		    (octets_bits(text == at) & run ? AT : 0);
-		if (run != 0xffff)
-			return p + __builtin_ctz(~run);
+		run = (other & -other) - 1;		/* only what it begins with */
+		dots |= octets_bits(text == dot) & run;
+		colons |= octets_bits(text == colon) & run;
+		ats |= octets_bits(text == at) & run;
+		if (other != 0x10000)
+			break;
 	}
+	*flags = (dots != 0 ? DOT : 0) | (colons != 0 ? COLON : 0) | (ats != 0 ? AT : 0);
+	return p + __builtin_ctz(other);
 }
 
 /* Whether a run has an octet of that kind in it. */
@@ -204,18 +216,30 @@ struct search {
 	struct deep_date date;
 };
 
-/* Eight octets at once, for those that a literal begins with. */
+/* The next eight octets at once, for those that a literal begins with.  No literal has
+ * a zero in it, so none of up to eight goes on behind the end. */
 static inline uint64_t
-eight_at(const char *p)
+eight_at(const char *p, const char *end)
 {
-	uint64_t eight;
+	uint64_t eight = 0;
 
-	memcpy(&eight, p, sizeof(eight));
+	if (end - p >= 8)
+		memcpy(&eight, p, 8);
+	else
+		memcpy(&eight, p, (size_t)(end - p));
 	return eight;
 }
 
-/* Whether the text goes on with this node, being at a piece.  No literal has a
- * zero in it, so none goes on behind the end of the text. */
+/* Whether more than eight octets of a literal stand at p. */
+static inline int
+is_there(const char *p, const char *end, const char *literal, size_t n)
+{
+	if ((size_t)(end - p) >= n + 16)
+		return octets_same(p + 8, literal + 8, n - 8);
+	return (size_t)(end - p) >= n && memcmp(p + 8, literal + 8, n - 8) == 0;
+}
+
+/* Whether the text goes on with this node, being at a piece. */
 static int
 goes_on(const struct forms *forms, struct search *s, const struct node *node, size_t piece)
 {
@@ -223,7 +247,7 @@ goes_on(const struct forms *forms, struct search *s, const struct node *node, si
 	struct deep_str run;
 	unsigned flags;
 
-	if (node->n > 8 && !octets_same(p + 8, forms->literal + node->literal + 8, node->n - 8U))
+	if (node->n > 8 && !is_there(p, end, forms->literal + node->literal, node->n))
 		return 0;
 	run.p = p + node->n;
 	run.n = (size_t)(end - run.p);
@@ -232,13 +256,13 @@ goes_on(const struct forms *forms, struct search *s, const struct node *node, si
 	if (piece + 1 == PIECES_MAX)
 		return 0;
 	if (node->kind == DATE) {
-		if (run.n == 0 || *run.p == ' ' || *run.p == '(' ||
+		if (run.n == 0 || deep_space(*run.p) || *run.p == '(' ||
 		    deep_date_next(&run, &s->date, NULL) != DEEP_YES)
 			return 0;
 		s->piece[piece + 1] = run.p;
 		return 1;
 	}
-	s->piece[piece + 1] = run_end(run.p, &flags);
+	s->piece[piece + 1] = run_end(run.p, end, &flags);
 	run.n = (size_t)(s->piece[piece + 1] - run.p);
 	if (flags != node->flags || !may_be_open(run, flags))
 		return 0;
@@ -259,11 +283,18 @@ text_of(const struct search *s, const struct extent *extent)
 static int
 fill(const struct model *model, const struct search *s, struct dialects *dialects, struct hop *hop)
 {
+	char line[FLAT_SIZE(TEXT_MAX)];
 	size_t i;
 
 	for (i = 0; i < model->ncheck; i++) {
-		if (dialects_may_match(dialects, model->check[i].place,
-		    text_of(s, &model->check[i].text)))
+		struct deep_str text = text_of(s, &model->check[i].text);
+
+		if (model->check[i].folded) {
+			if (text.n > TEXT_MAX)
+				return 0;
+			text = flat_in(line, text);
+		}
+		if (dialects_may_match(dialects, model->check[i].place, text))
 			return 0;
 	}
 	*hop = model->hop;
@@ -286,7 +317,7 @@ form_read(struct forms *forms, struct deep_str text, struct dialects *dialects, 
 	s.text = text;
 	s.piece[0] = text.p;
 	for (;;) {
-		uint64_t eight = eight_at(s.piece[piece]);
+		uint64_t eight = eight_at(s.piece[piece], text.p + text.n);
 
 		while (at != 0 && steps++ < STEPS_MAX) {
 			const struct node *node = &forms->node[at];
@@ -317,7 +348,8 @@ form_read(struct forms *forms, struct deep_str text, struct dialects *dialects, 
 /* --- Learning one. */
 
 struct lesson {
-	struct deep_str	 text;
+	struct deep_str	 text;			/* the field as flat() leaves it */
+	const char	**at;			/* where its octets, and its end, are in the field */
 	const char	*date;			/* where it begins */
 	const struct deep_received *field;
 	struct model	 model;
@@ -454,10 +486,10 @@ cut(struct lesson *l, const struct hop *hop)
 		struct deep_str run;
 		enum place_kind kind = NAME;
 
-		stop = run_end(p, &flags);
+		stop = run_end(p, end, &flags);
 		if (stop - p > 5 && memcmp(p, "IPv6:", 5) == 0) {
 			p += 5;
-			stop = run_end(p, &flags);
+			stop = run_end(p, end, &flags);
 		}
 		if (stop > l->date)		/* two that nothing stands between */
 			return 0;
@@ -489,7 +521,35 @@ cut(struct lesson *l, const struct hop *hop)
 	return 1;
 }
 
-/* Where a place in the text is; 0: inside an open one. */
+/* Where the octets of the text are in the field; 0: it was not trimmed. */
+static int
+align(struct lesson *l, struct deep_str value)
+{
+	const char *p = value.p, *end = p + value.n;
+	size_t i;
+
+	for (i = 0; i < l->text.n && p < end; i++) {
+		l->at[i] = p;
+		if (l->text.p[i] != ' ' && *p != l->text.p[i])
+			return 0;
+		do {
+			p++;
+		} while (l->text.p[i] == ' ' && p < end && deep_space(*p));
+	}
+	l->at[i] = p;
+	return i == l->text.n && p == end;
+}
+
+/* A part of the text as it is in the field. */
+static struct deep_str
+in_field(const struct lesson *l, struct deep_str part)
+{
+	const char *const *at = &l->at[part.p - l->text.p];
+
+	return (struct deep_str){ *at, (size_t)(at[part.n] - *at) };
+}
+
+/* Where a place in the field is; 0: inside an open one. */
 static int
 locate(const struct lesson *l, const char *p, struct mark *mark)
 {
@@ -505,13 +565,26 @@ locate(const struct lesson *l, const char *p, struct mark *mark)
 	return 0;
 }
 
+/* Whether a part of the text has neither a fold nor several blanks in the field. */
+static int
+is_same(const struct lesson *l, struct deep_str text)
+{
+	struct deep_str part = in_field(l, text);
+
+	return part.n == text.n && memcmp(part.p, text.p, text.n) == 0;
+}
+
 static int
 measure(const struct lesson *l, struct deep_str text, struct extent *extent)
 {
+	struct deep_str part;
+
 	memset(extent, 0, sizeof(*extent));
 	extent->is = text.p != NULL;
-	return !extent->is || (locate(l, text.p, &extent->begin) &&
-	    locate(l, text.p + text.n, &extent->end));
+	if (!extent->is)
+		return 1;
+	part = in_field(l, text);
+	return locate(l, part.p, &extent->begin) && locate(l, part.p + part.n, &extent->end);
 }
 
 /* Puts the pieces into the tree, those that are there already left out. */
@@ -551,11 +624,12 @@ plant(struct forms *forms, const struct lesson *l)
 }
 
 void
-form_learn(struct forms *forms, const struct deep_received *field, struct dialects *dialects,
-    const struct hop *hop)
+form_learn(struct forms *forms, struct deep_str text, const struct deep_received *field,
+    struct dialects *dialects, const struct hop *hop)
 {
 	static struct lesson l;			/* large */
-	struct deep_str asked[CHECKS_MAX];
+	static const char *at[TEXT_MAX + 1];
+	struct deep_str asked[CHECKS_MAX], piece;
 	size_t i, n;
 
 	if (forms->stopped || hop->raw.n > TEXT_MAX || field->date_text.p == NULL ||
@@ -570,26 +644,37 @@ form_learn(struct forms *forms, const struct deep_received *field, struct dialec
 	}
 	memset(&l, 0, sizeof(l));
 	memset(asked, 0, sizeof(asked));
-	l.text = hop->raw;
+	l.text = text;
+	l.at = at;
 	l.date = field->date_text.p;
 	l.field = field;
 	l.model.hop = *hop;
 	l.model.near = hop_is_near(hop);
-	if (!has_plain_words(&l) || !fix(&l, dialects, asked))
+	if (!align(&l, hop->raw) || !has_plain_words(&l) || !fix(&l, dialects, asked))
 		return;
 	seek(&l, hop);
 	if (!cut(&l, hop))
 		return;
+	for (i = 0; i < l.npiece; i++) {
+		piece = in_field(&l, (struct deep_str){ l.piece[i].begin, l.piece[i].n });
+		l.piece[i].begin = piece.p;
+		l.piece[i].n = piece.n;
+	}
 	for (i = n = 0; i < l.model.ncheck; i++) {
 		l.model.check[n].place = l.model.check[i].place;
 		if (!measure(&l, asked[i], &l.model.check[n].text))
 			return;
 		/* no place is open in it: the answer stands */
-		n += l.model.check[n].text.begin.piece != l.model.check[n].text.end.piece;
+		if (l.model.check[n].text.begin.piece == l.model.check[n].text.end.piece)
+			continue;
+		l.model.check[n++].folded = !is_same(&l, asked[i]);
 	}
 	l.model.ncheck = n;
 	for (i = 0; i < ANSWERS; i++) {
-		if (!measure(&l, *answer_of(&l.model.hop, i), &l.model.answer[i]))
+		struct deep_str answer = *answer_of(&l.model.hop, i);
+
+		if (!measure(&l, answer, &l.model.answer[i]) ||
+		    (answer.p != NULL && !is_same(&l, answer)))
 			return;
 	}
 	plant(forms, &l);

@@ -31,10 +31,10 @@ const char *const client_names[] = { "unknown", "none", "unverified", "verified"
 
 /* A fold may leave several blanks, and the patterns ask for one. */
 struct deep_str
-flat(struct deep_str value, struct arena *arena)
+flat_in(char *text, struct deep_str value)
 {
 	const unsigned char blank = ' ', tab = '\t', lf = '\n', cr = '\r';
-	char *text = arena_text(arena, value.n + 2 * sizeof(octets)), *to = text;
+	char *to = text;
 	const char *p = value.p, *end = value.p + value.n;
 	uint32_t blanks, bits, before = 1;	/* a blank, or the start, is before p */
 
@@ -64,8 +64,13 @@ flat(struct deep_str value, struct arena *arena)
 	}
 	if (to > text && to[-1] == ' ')
 		to--;
-	memset(to, 0, sizeof(octets));
 	return (struct deep_str){ text, (size_t)(to - text) };
+}
+
+struct deep_str
+flat(struct deep_str value, struct arena *arena)
+{
+	return flat_in(arena_text(arena, FLAT_SIZE(value.n)), value);
 }
 
 /* A host is one word; a phrase such as "mail pickup service" is kept whole. */
@@ -550,15 +555,15 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 	const struct deep_protocol *protocol;
 	const struct deep_group *group = NULL;
 	enum deep_status answer;
-	struct deep_str word;
+	struct deep_str text, word;
 	int version = 0, clear = 0;
 
-	word = flat(value, arena);
-	if (form_read(dialects_forms(dialects), word, dialects, hop))
+	if (form_read(dialects_forms(dialects), value, dialects, hop))
 		return;
 	memset(hop, 0, sizeof(*hop));
-	hop->raw = word;
-	answer = deep_received_parse(hop->raw, &field, NULL);
+	hop->raw = value;
+	text = flat(value, arena);
+	answer = deep_received_parse(text, &field, NULL);
 	if (answer == DEEP_LIMIT)
 		hop->flags |= FLAG_LIMIT;
 	else if (answer == DEEP_BAD && field.date_text.p != NULL)
@@ -607,5 +612,5 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 		hop->flags |= FLAG_TLS_UNREAD;
 	judge(hop, protocol, is_local(hop, &field, protocol), clear);
 	if (answer == DEEP_YES)
-		form_learn(dialects_forms(dialects), &field, dialects, hop);
+		form_learn(dialects_forms(dialects), text, &field, dialects, hop);
 }

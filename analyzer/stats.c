@@ -186,7 +186,7 @@ shape_of(char *buf, size_t size, struct deep_str value)
 }
 
 static void
-add_hops(struct stats *stats, const struct path *path)
+add_hops(struct stats *stats, const struct path *path, struct arena *arena)
 {
 	char shape[SHAPE_MAX + 1];
 	size_t i;
@@ -199,7 +199,7 @@ add_hops(struct stats *stats, const struct path *path)
 			count(stats, MATCHED, hop->dialect, 1, 0);
 		if (hop->dialect != NULL && !(hop->flags & FLAG_CONTRADICTION))
 			continue;
-		(void)shape_of(shape, sizeof(shape), hop->raw);
+		(void)shape_of(shape, sizeof(shape), flat(hop->raw, arena));
 		if (hop->flags & FLAG_CONTRADICTION)
 			count(stats, CONTRADICTED, shape, 1, 0);
 		if (hop->dialect == NULL && has_word_of_tls(shape))
@@ -210,9 +210,9 @@ add_hops(struct stats *stats, const struct path *path)
 void
 stats_add(struct stats *stats, const struct analysis *a)
 {
-	add_hops(stats, &a->path);
+	add_hops(stats, &a->path, a->arena);
 	if (a->is_dsn)
-		add_hops(stats, &a->way_back);
+		add_hops(stats, &a->way_back, a->arena);
 }
 
 static int

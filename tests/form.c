@@ -27,7 +27,7 @@ is_known(const char *text)
 {
 	struct hop hop;
 
-	return form_read(dialects_forms(used), flat(deep_str(text), arena), used, &hop);
+	return form_read(dialects_forms(used), deep_str(text), used, &hop);
 }
 
 static void

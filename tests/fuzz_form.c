@@ -2,7 +2,7 @@
  * Copyright (c) 2026 the DEEP authors
  * SPDX-License-Identifier: ISC
  *
- * fuzz_form.c - Received fields, one a line, each read behind those before it and
+ * fuzz_form.c - Received fields, one a line or folded, each read behind those before it and
  * then again by somebody who has seen none: the same answer.
  */
 #include "fuzz.h"
@@ -32,8 +32,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		struct hop hop, other;
 		const char *what;
 
-		if ((nl = memchr(p, '\n', (size_t)(end - p))) == NULL)
-			nl = end;
+		for (nl = p; nl < end && (*nl != '\n' || (end - nl > 1 && (nl[1] == ' ' || nl[1] == '\t'))); nl++)
+			continue;
 		line.p = p;
 		line.n = (size_t)(nl - p);
 		hop_read(&hop, line, used, arena);

@@ -9,13 +9,12 @@
 
 #include "analyzer.h"
 
-/* The same place in two copies of a text. */
 static inline int
-same_place(struct deep_str a, struct deep_str in_a, struct deep_str b, struct deep_str in_b)
+same_text(struct deep_str a, struct deep_str b)
 {
 	if (a.p == NULL || b.p == NULL)
 		return a.p == b.p;
-	return a.n == b.n && a.p - in_a.p == b.p - in_b.p;
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
 /* NULL, or what differs. */
@@ -23,13 +22,12 @@ static inline const char *
 hops_differ(const struct hop *a, const struct hop *b)
 {
 #define SLICE(member) \
-	if (!same_place(a->member, a->raw, b->member, b->raw)) \
+	if (!same_text(a->member, b->member)) \
 		return #member
 #define VALUE(member) \
 	if (a->member != b->member) \
 		return #member
-	if (a->raw.n != b->raw.n || memcmp(a->raw.p, b->raw.p, a->raw.n) != 0)
-		return "raw";
+	SLICE(raw);
 	SLICE(from);
 	SLICE(from_ip);
 	SLICE(by);
