@@ -19,57 +19,56 @@ static const char hex[] = "0123456789abcdef";
 #define SHEET_SIZE	(64 * 1024)
 #define SPARE		512	/* octets of constants between two values, at most */
 
-/* What is written goes here first: a record has hundreds of short pieces.
- * Behind each value SPARE octets are free, so that constants need not ask. */
+/* What is written goes here first: a record has hundreds of short pieces.  Each writer
+ * is given where to write and answers where the next one does: in memory each would
+ * wait for the one before.  Behind each value SPARE octets are free, so that constants
+ * need not ask. */
 struct sheet {
 	FILE	*out;
-	size_t	 n;
 	char	 text[SHEET_SIZE + SPARE];
 };
 
-static void
-flush(struct sheet *sheet)
+static char *
+flush(struct sheet *sheet, char *to)
 {
-	fwrite(sheet->text, 1, sheet->n, sheet->out);
-	sheet->n = 0;
+	fwrite(sheet->text, 1, (size_t)(to - sheet->text), sheet->out);
+	return sheet->text;
 }
 
 /* Makes room for so many octets, if there can be. */
-static inline void
-room(struct sheet *sheet, size_t n)
+static inline char *
+room(struct sheet *sheet, char *to, size_t n)
 {
-	if (sheet->n + n > SHEET_SIZE)
-		flush(sheet);
+	return (size_t)(to - sheet->text) + n > SHEET_SIZE ? flush(sheet, to) : to;
 }
 
-static inline void
-put(struct sheet *sheet, const char *text, size_t n)
+static inline char *
+put(struct sheet *sheet, char *to, const char *text, size_t n)
 {
-	room(sheet, n);
+	to = room(sheet, to, n);
 	if (n > SHEET_SIZE) {
 		fwrite(text, 1, n, sheet->out);
-		return;
+		return to;
 	}
-	memcpy(sheet->text + sheet->n, text, n);
-	sheet->n += n;
-	room(sheet, 0);
+	memcpy(to, text, n);
+	return room(sheet, to + n, 0);
 }
 
 /* A constant: its length is known to the compiler, which then copies words. */
-#define LITERAL(sheet, constant) \
+#define LITERAL(to, constant) \
 	do { \
-		memcpy((sheet)->text + (sheet)->n, constant, sizeof(constant) - 1); \
-		(sheet)->n += sizeof(constant) - 1; \
+		memcpy(to, constant, sizeof(constant) - 1); \
+		(to) += sizeof(constant) - 1; \
 	} while (0)
 
-static void
-word(struct sheet *sheet, const char *text)
+static char *
+word(struct sheet *sheet, char *to, const char *text)
 {
-	put(sheet, text, strlen(text));
+	return put(sheet, to, text, strlen(text));
 }
 
-static void
-integer(struct sheet *sheet, long long value)
+static char *
+integer(struct sheet *sheet, char *to, long long value)
 {
 	char digits[24];
 	size_t at = sizeof(digits);
@@ -77,8 +76,8 @@ integer(struct sheet *sheet, long long value)
 	    (unsigned long long)value;
 
 	if (value >= 0 && value < 10) {		/* most are */
-		sheet->text[sheet->n++] = (char)('0' + value);
-		return;
+		*to = (char)('0' + value);
+		return to + 1;
 	}
 	do {
 		digits[--at] = (char)('0' + rest % 10);
@@ -86,7 +85,7 @@ integer(struct sheet *sheet, long long value)
 	} while (rest > 0);
 	if (value < 0)
 		digits[--at] = '-';
-	put(sheet, digits + at, sizeof(digits) - at);
+	return put(sheet, to, digits + at, sizeof(digits) - at);
 }
 
 /* Bit n: octet n is none that stands in a string as it is, 0x20 to 0x7e without
@@ -102,66 +101,70 @@ special(octets text)
 }
 
 /* \\u and four digits */
-static void
-unit(struct sheet *sheet, uint32_t code)
+static char *
+unit(char *to, uint32_t code)
 {
-	char text[6] = { '\\', 'u', hex[code >> 12 & 15], hex[code >> 8 & 15], hex[code >> 4 & 15],
-	    hex[code & 15] };
+	const char text[6] = { '\\', 'u', hex[code >> 12 & 15], hex[code >> 8 & 15],
+	    hex[code >> 4 & 15], hex[code & 15] };
 
-	put(sheet, text, sizeof(text));
+	memcpy(to, text, sizeof(text));
+	return to + sizeof(text);
 }
 
-/* The length of the character at p, written in its own way. */
-static size_t
-escaped(struct sheet *sheet, const char *p, size_t left)
+/* The character at *p, which goes behind it, written in its own way: SPARE is enough. */
+static char *
+escaped(char *to, const char **p, const char *end)
 {
-	unsigned char c = (unsigned char)*p;
+	unsigned char c = (unsigned char)**p;
 	uint32_t point;
-	size_t n;
+	size_t n = 1;
 
 	if (c >= 0x80) {
-		n = utf8_next(p, left, &point);
+		n = utf8_next(*p, (size_t)(end - *p), &point);
 		if (n == 0) {
-			LITERAL(sheet, "\\ufffd");
+			LITERAL(to, "\\ufffd");
+			n = 1;
 		} else if (!utf8_is_hostile(point)) {
-			put(sheet, p, n);
+			memcpy(to, *p, n);
+			to += n;
 		} else if (point < 0x10000) {
-			unit(sheet, point);
+			to = unit(to, point);
 		} else {			/* RFC 8259 7: a pair of surrogates */
-			unit(sheet, 0xd7c0 + (point >> 10));
-			unit(sheet, 0xdc00 + (point & 0x3ff));
+			to = unit(to, 0xd7c0 + (point >> 10));
+			to = unit(to, 0xdc00 + (point & 0x3ff));
 		}
-		return n > 0 ? n : 1;
+	} else if (c == '"' || c == '\\') {
+		*to++ = '\\';
+		*to++ = (char)c;
+	} else if (c == '\t') {
+		LITERAL(to, "\\t");
+	} else {
+		to = unit(to, c);
 	}
-	if (c == '"' || c == '\\')
-		put(sheet, (char[2]){ '\\', (char)c }, 2);
-	else if (c == '\t')
-		LITERAL(sheet, "\\t");
-	else
-		unit(sheet, c);
-	return 1;
+	*p += n;
+	return to;
 }
 
 /* The rest of a string, with what is not special, and its quote. */
-static __attribute__((noinline)) void
-string_rest(struct sheet *sheet, const char *p, const char *end)
+static __attribute__((noinline)) char *
+string_rest(struct sheet *sheet, char *to, const char *p, const char *end)
 {
 	while (p < end) {
 		size_t n = (size_t)(end - p) < 16 ? (size_t)(end - p) : 16;
 		octets here = n < 16 ? octets_few(p, n) : octets_at(p);
 		uint32_t bits = special(here) & ((1U << n) - 1);
 
-		memcpy(sheet->text + sheet->n, &here, sizeof(here));
+		memcpy(to, &here, sizeof(here));
 		if (bits != 0)
 			n = (size_t)__builtin_ctz(bits);
-		sheet->n += n;
+		to += n;
 		p += n;
 		if (bits != 0)
-			p += escaped(sheet, p, (size_t)(end - p));
-		room(sheet, 0);
+			to = escaped(to, &p, end);
+		to = room(sheet, to, 0);
 	}
-	LITERAL(sheet, "\"");
-	room(sheet, 0);
+	*to++ = '"';
+	return room(sheet, to, 0);
 }
 
 /* Copies a text of less than SPARE octets; 1: nothing in it is special. */
@@ -185,57 +188,49 @@ copy_plain(char *to, const char *p, size_t n)
 	return bits == 0;
 }
 
-static void
-string(struct sheet *sheet, struct deep_str text)
+static char *
+string(struct sheet *sheet, char *to, struct deep_str text)
 {
-	char *to = sheet->text + sheet->n;
-
 	if (text.p == NULL) {
-		LITERAL(sheet, "null");
-		room(sheet, 0);
-		return;
+		LITERAL(to, "null");
+		return room(sheet, to, 0);
 	}
-	*to = '"';
+	*to++ = '"';
 	/* nearly all are short and plain, and done with that */
-	if (text.n < SPARE / 2 && copy_plain(to + 1, text.p, text.n)) {
-		to[text.n + 1] = '"';
-		sheet->n += text.n + 2;
-		room(sheet, 0);
-		return;
+	if (text.n < SPARE / 2 && copy_plain(to, text.p, text.n)) {
+		to += text.n;
+		*to++ = '"';
+		return room(sheet, to, 0);
 	}
-	sheet->n++;
-	string_rest(sheet, text.p, text.p + text.n);
+	return string_rest(sheet, to, text.p, text.p + text.n);
 }
 
 /* "key": with its comma before it, so that each line below is one member */
-#define KEY(sheet, key)		LITERAL(sheet, ",\"" key "\":")
-#define FIRST(sheet, key)	LITERAL(sheet, "{\"" key "\":")
-#define MEMBER(sheet, key, value) \
+#define KEY(to, key)		LITERAL(to, ",\"" key "\":")
+#define FIRST(to, key)		LITERAL(to, "{\"" key "\":")
+#define MEMBER(sheet, to, key, value) \
 	do { \
-		KEY(sheet, key); \
-		string(sheet, value); \
+		KEY(to, key); \
+		(to) = string(sheet, to, value); \
 	} while (0)
 
 /* A number, or null. */
-static void
-count(struct sheet *sheet, int known, long long value)
+static char *
+count(struct sheet *sheet, char *to, int known, long long value)
 {
-	if (known)
-		integer(sheet, value);
-	else
-		put(sheet, "null", 4);
+	return known ? integer(sheet, to, value) : put(sheet, to, "null", 4);
 }
 
-static void
-truth(struct sheet *sheet, int known, int value)
+static char *
+truth(struct sheet *sheet, char *to, int known, int value)
 {
-	word(sheet, !known ? "null" : value ? "true" : "false");
+	return word(sheet, to, !known ? "null" : value ? "true" : "false");
 }
 
-static void
-quoted(struct sheet *sheet, const char *text)
+static char *
+quoted(struct sheet *sheet, char *to, const char *text)
 {
-	string(sheet, deep_str(text));
+	return string(sheet, to, deep_str(text));
 }
 
 static void
@@ -246,8 +241,8 @@ two(char *at, unsigned value)
 }
 
 /* As deep_date_emit() writes it; the hops of a message are mostly of one day. */
-static void
-date(struct sheet *sheet, int known, const struct deep_date *when)
+static char *
+date(struct sheet *sheet, char *to, int known, const struct deep_date *when)
 {
 	static int64_t day = INT64_MIN;		/* that text is of */
 	static char text[] = "\"yyyy-mm-ddThh:mm:ssZ\"";
@@ -263,32 +258,33 @@ date(struct sheet *sheet, int known, const struct deep_date *when)
 		text[sizeof(text) - 2] = '"';
 		day = of_day >= 0 ? when->utc / 86400 : INT64_MIN;
 	} else {
-		LITERAL(sheet, "null");
-		return;
+		LITERAL(to, "null");
+		return to;
 	}
-	put(sheet, text, sizeof(text) - 1);
+	return put(sheet, to, text, sizeof(text) - 1);
 }
 
 /* [ "a", "b" ]: the names of the bits that are set. */
-static void
-names(struct sheet *sheet, unsigned set, const char *(*name)(unsigned))
+static char *
+names(struct sheet *sheet, char *to, unsigned set, const char *(*name)(unsigned))
 {
 	const char *text;
 	unsigned bit;
 	int first = 1;
 
-	LITERAL(sheet, "[");
+	LITERAL(to, "[");
 	for (bit = 0; set != 0 && (text = name(bit)) != NULL; bit++, set >>= 1) {
 		if (!(set & 1))
 			continue;
 		if (!first)
-			LITERAL(sheet, ",");
+			LITERAL(to, ",");
 		first = 0;
-		LITERAL(sheet, "\"");
-		word(sheet, text);	/* letters, digits and dashes */
-		LITERAL(sheet, "\"");
+		LITERAL(to, "\"");
+		to = word(sheet, to, text);	/* letters, digits and dashes */
+		LITERAL(to, "\"");
 	}
-	LITERAL(sheet, "]");
+	LITERAL(to, "]");
+	return to;
 }
 
 static const char *
@@ -298,27 +294,28 @@ flag_name(unsigned bit)
 }
 
 /* Of a report: known and unknown ids alike. */
-static void
-latch_list(struct sheet *sheet, struct deep_str list)
+static char *
+latch_list(struct sheet *sheet, char *to, struct deep_str list)
 {
 	struct deep_str id;
 	int first = 1;
 	enum deep_status answer;
 
-	LITERAL(sheet, "[");
+	LITERAL(to, "[");
 	while ((answer = deep_latch_next(&list, &id, NULL)) != DEEP_NO) {
 		if (answer != DEEP_YES)
 			continue;
 		if (!first)
-			LITERAL(sheet, ",");
+			LITERAL(to, ",");
 		first = 0;
-		string(sheet, id);
+		to = string(sheet, to, id);
 	}
-	LITERAL(sheet, "]");
+	LITERAL(to, "]");
+	return to;
 }
 
-static void
-tls(struct sheet *sheet, const struct hop *hop)
+static char *
+tls(struct sheet *sheet, char *to, const struct hop *hop)
 {
 	const struct deep_suite *suite = hop->suite;
 	int tls13 = hop->version == DEEP_TLS1_3;
@@ -326,56 +323,58 @@ tls(struct sheet *sheet, const struct hop *hop)
 	unsigned i;
 
 	if (!hop->is_tls) {
-		LITERAL(sheet, "null");
-		return;
+		LITERAL(to, "null");
+		return to;
 	}
-	FIRST(sheet, "version");
-	quoted(sheet, deep_tls_version_name(hop->version));
-	MEMBER(sheet, "suite", suite != NULL ? deep_str(suite->name) : hop->suite_text);
-	KEY(sheet, "code");
+	FIRST(to, "version");
+	to = quoted(sheet, to, deep_tls_version_name(hop->version));
+	MEMBER(sheet, to, "suite", suite != NULL ? deep_str(suite->name) : hop->suite_text);
+	KEY(to, "code");
 	if (suite != NULL) {
 		for (i = 0; i < 4; i++)
 			code[2 + i] = hex[suite->code >> (12 - 4 * i) & 15];
-		quoted(sheet, code);
+		to = quoted(sheet, to, code);
 	} else {
-		LITERAL(sheet, "null");
+		LITERAL(to, "null");
 	}
-	KEY(sheet, "bits");
-	count(sheet, hop->bits > 0 || suite != NULL, hop->bits);
-	MEMBER(sheet, "group", hop->group != NULL ? deep_str(hop->group->name) : hop->group_text);
-	KEY(sheet, "client_cert");
-	quoted(sheet, client_names[hop->client]);
-	KEY(sheet, "pfs");
-	truth(sheet, suite != NULL || tls13,
+	KEY(to, "bits");
+	to = count(sheet, to, hop->bits > 0 || suite != NULL, hop->bits);
+	MEMBER(sheet, to, "group", hop->group != NULL ? deep_str(hop->group->name) : hop->group_text);
+	KEY(to, "client_cert");
+	to = quoted(sheet, to, client_names[hop->client]);
+	KEY(to, "pfs");
+	to = truth(sheet, to, suite != NULL || tls13,
 	    tls13 || (suite != NULL && (suite->flags & DEEP_SUITE_PFS)));
-	KEY(sheet, "aead");
-	truth(sheet, suite != NULL, suite != NULL && (suite->flags & DEEP_SUITE_AEAD));
-	LITERAL(sheet, "}");
+	KEY(to, "aead");
+	to = truth(sheet, to, suite != NULL, suite != NULL && (suite->flags & DEEP_SUITE_AEAD));
+	LITERAL(to, "}");
+	return to;
 }
 
-static void
-write_judgement(struct sheet *sheet, const struct hop *hop)
+static char *
+write_judgement(struct sheet *sheet, char *to, const struct hop *hop)
 {
 	static const char *const evidences[] = {
 		NULL, "clause", "comment", "clause+comment", "with", "clause+with",
 		"comment+with", "clause+comment+with"
 	};
 
-	KEY(sheet, "verdict");
-	quoted(sheet, verdict_names[hop->verdict]);
-	KEY(sheet, "evidence");
-	quoted(sheet, evidences[hop->evidence & 7]);
-	KEY(sheet, "dialect");
-	quoted(sheet, hop->dialect);
-	KEY(sheet, "tls");
-	tls(sheet, hop);
-	KEY(sheet, "latches");
-	names(sheet, hop->latches, deep_latch_name);
-	KEY(sheet, "trusted");
-	truth(sheet, hop->has_trust, hop->trusted);
-	KEY(sheet, "flags");
-	names(sheet, hop->flags, flag_name);
-	LITERAL(sheet, "}");
+	KEY(to, "verdict");
+	to = quoted(sheet, to, verdict_names[hop->verdict]);
+	KEY(to, "evidence");
+	to = quoted(sheet, to, evidences[hop->evidence & 7]);
+	KEY(to, "dialect");
+	to = quoted(sheet, to, hop->dialect);
+	KEY(to, "tls");
+	to = tls(sheet, to, hop);
+	KEY(to, "latches");
+	to = names(sheet, to, hop->latches, deep_latch_name);
+	KEY(to, "trusted");
+	to = truth(sheet, to, hop->has_trust, hop->trusted);
+	KEY(to, "flags");
+	to = names(sheet, to, hop->flags, flag_name);
+	LITERAL(to, "}");
+	return to;
 }
 
 /* All that a judgement is written from where no word of the field is in it. */
@@ -394,8 +393,8 @@ struct judged {
  * Half of the text of a hop is one of a few hundred judgements: what was
  * written for the last hop of the same is copied.
  */
-static void
-judgement(struct sheet *sheet, const struct hop *hop)
+static char *
+judgement(struct sheet *sheet, char *to, const struct hop *hop)
 {
 	static struct written {
 		struct judged	of;
@@ -405,12 +404,11 @@ judgement(struct sheet *sheet, const struct hop *hop)
 	struct written *here;
 	struct judged of;
 	uint64_t sum;
-	size_t from;
+	const char *from;
 
 	if ((hop->suite == NULL && hop->suite_text.p != NULL) ||
 	    (hop->group == NULL && hop->group_text.p != NULL)) {
-		write_judgement(sheet, hop);
-		return;
+		return write_judgement(sheet, to, hop);
 	}
 	memset(&of, 0, sizeof(of));
 	of.dialect = hop->dialect;
@@ -431,129 +429,133 @@ judgement(struct sheet *sheet, const struct hop *hop)
 	    of.verdict * 17u + of.evidence * 19u + (unsigned)of.bits * 23u + of.trusted;
 	here = &all[(sum * UINT64_C(0x9e3779b97f4a7c15)) >> 55];
 	if (here->n == 0 || memcmp(&here->of, &of, sizeof(of)) != 0) {
-		room(sheet, 4 * WRITTEN_MAX);
-		from = sheet->n;
-		write_judgement(sheet, hop);
+		to = room(sheet, to, 4 * WRITTEN_MAX);
+		from = to;
+		to = write_judgement(sheet, to, hop);
 		here->n = 0;
-		if (sheet->n <= from || sheet->n - from > sizeof(here->text))
-			return;
+		if (to <= from || (size_t)(to - from) > sizeof(here->text))
+			return to;
 		here->of = of;
-		here->n = sheet->n - from;
-		memcpy(here->text, sheet->text + from, here->n);
-		return;
+		here->n = (size_t)(to - from);
+		memcpy(here->text, from, here->n);
+		return to;
 	}
-	put(sheet, here->text, here->n);
+	return put(sheet, to, here->text, here->n);
 }
 
-static void
-hops(struct sheet *sheet, const struct path *path)
+static char *
+hops(struct sheet *sheet, char *to, const struct path *path)
 {
 	size_t i;
 
-	LITERAL(sheet, "[");
+	LITERAL(to, "[");
 	for (i = 0; i < path->nhop; i++) {
 		const struct hop *hop = &path->hop[i];
 
 		if (i > 0)
-			LITERAL(sheet, ",");
-		FIRST(sheet, "n");
-		integer(sheet, (long long)i + 1);
-		MEMBER(sheet, "from", hop->from);
-		MEMBER(sheet, "from_ip", hop->from_ip);
-		MEMBER(sheet, "by", hop->by);
-		MEMBER(sheet, "via", hop->via);
-		MEMBER(sheet, "with", hop->with);
-		MEMBER(sheet, "id", hop->id);
-		MEMBER(sheet, "for", hop->rcpt);
-		KEY(sheet, "date");
-		date(sheet, hop->has_date, &hop->date);
-		KEY(sheet, "delay_s");
-		count(sheet, hop->has_delay, hop->delay);
-		judgement(sheet, hop);
+			LITERAL(to, ",");
+		FIRST(to, "n");
+		to = integer(sheet, to, (long long)i + 1);
+		MEMBER(sheet, to, "from", hop->from);
+		MEMBER(sheet, to, "from_ip", hop->from_ip);
+		MEMBER(sheet, to, "by", hop->by);
+		MEMBER(sheet, to, "via", hop->via);
+		MEMBER(sheet, to, "with", hop->with);
+		MEMBER(sheet, to, "id", hop->id);
+		MEMBER(sheet, to, "for", hop->rcpt);
+		KEY(to, "date");
+		to = date(sheet, to, hop->has_date, &hop->date);
+		KEY(to, "delay_s");
+		to = count(sheet, to, hop->has_delay, hop->delay);
+		to = judgement(sheet, to, hop);
 	}
-	LITERAL(sheet, "]");
+	LITERAL(to, "]");
+	return to;
 }
 
-static void
-report(struct sheet *sheet, const struct dsn *dsn)
+static char *
+report(struct sheet *sheet, char *to, const struct dsn *dsn)
 {
 	struct deep_str arrival = dsn->arrival_date;
 	struct deep_date when;
 	size_t i;
 
-	FIRST(sheet, "reporting_mta");
-	string(sheet, dsn->reporting_mta);
-	MEMBER(sheet, "envelope_id", dsn->envelope_id);
-	KEY(sheet, "arrival_date");
-	date(sheet, deep_date_next(&arrival, &when, NULL) == DEEP_YES, &when);
-	KEY(sheet, "recipients");
-	LITERAL(sheet, "[");
+	FIRST(to, "reporting_mta");
+	to = string(sheet, to, dsn->reporting_mta);
+	MEMBER(sheet, to, "envelope_id", dsn->envelope_id);
+	KEY(to, "arrival_date");
+	to = date(sheet, to, deep_date_next(&arrival, &when, NULL) == DEEP_YES, &when);
+	KEY(to, "recipients");
+	LITERAL(to, "[");
 	for (i = 0; i < dsn->nrcpt; i++) {
 		const struct recipient *rcpt = &dsn->rcpt[i];
 
 		if (i > 0)
-			LITERAL(sheet, ",");
-		FIRST(sheet, "final");
-		string(sheet, rcpt->final);
-		MEMBER(sheet, "original", rcpt->original);
-		MEMBER(sheet, "action", rcpt->action);
-		MEMBER(sheet, "status", rcpt->status);
-		MEMBER(sheet, "remote_mta", rcpt->remote_mta);
-		MEMBER(sheet, "diagnostic", rcpt->diagnostic);
-		KEY(sheet, "latches");
-		latch_list(sheet, rcpt->latches);
-		LITERAL(sheet, "}");
+			LITERAL(to, ",");
+		FIRST(to, "final");
+		to = string(sheet, to, rcpt->final);
+		MEMBER(sheet, to, "original", rcpt->original);
+		MEMBER(sheet, to, "action", rcpt->action);
+		MEMBER(sheet, to, "status", rcpt->status);
+		MEMBER(sheet, to, "remote_mta", rcpt->remote_mta);
+		MEMBER(sheet, to, "diagnostic", rcpt->diagnostic);
+		KEY(to, "latches");
+		to = latch_list(sheet, to, rcpt->latches);
+		LITERAL(to, "}");
 	}
-	LITERAL(sheet, "]}");
+	LITERAL(to, "]}");
+	return to;
 }
 
 /* With --authserv-id only. */
-static void
-auth(struct sheet *sheet, const struct auth *results)
+static char *
+auth(struct sheet *sheet, char *to, const struct auth *results)
 {
 	size_t i, k;
 
-	KEY(sheet, "auth");
-	LITERAL(sheet, "[");
+	KEY(to, "auth");
+	LITERAL(to, "[");
 	for (i = 0; i < results->nresult; i++) {
 		const struct auth_result *result = &results->result[i];
 
 		if (i > 0)
-			LITERAL(sheet, ",");
-		FIRST(sheet, "method");
-		string(sheet, result->method);
-		MEMBER(sheet, "result", result->result);
-		MEMBER(sheet, "reason", result->reason);
-		KEY(sheet, "properties");
-		LITERAL(sheet, "[");
+			LITERAL(to, ",");
+		FIRST(to, "method");
+		to = string(sheet, to, result->method);
+		MEMBER(sheet, to, "result", result->result);
+		MEMBER(sheet, to, "reason", result->reason);
+		KEY(to, "properties");
+		LITERAL(to, "[");
 		for (k = 0; k < result->nproperty; k++) {
 			if (k > 0)
-				LITERAL(sheet, ",");
-			FIRST(sheet, "name");
-			string(sheet, result->property[k].name);
-			MEMBER(sheet, "value", result->property[k].value);
-			LITERAL(sheet, "}");
+				LITERAL(to, ",");
+			FIRST(to, "name");
+			to = string(sheet, to, result->property[k].name);
+			MEMBER(sheet, to, "value", result->property[k].value);
+			LITERAL(to, "}");
 		}
-		LITERAL(sheet, "]}");
+		LITERAL(to, "]}");
 	}
-	LITERAL(sheet, "]");
+	LITERAL(to, "]");
+	return to;
 }
 
 /* With --mine only, and of reports. */
-static void
-probe(struct sheet *sheet, const struct analysis *a)
+static char *
+probe(struct sheet *sheet, char *to, const struct analysis *a)
 {
 	struct deep_date sent;
 
-	KEY(sheet, "probe");
-	FIRST(sheet, "state");
-	quoted(sheet, mine_names[a->mine]);
+	KEY(to, "probe");
+	FIRST(to, "state");
+	to = quoted(sheet, to, mine_names[a->mine]);
 	memset(&sent, 0, sizeof(sent));
 	sent.utc = a->probe != NULL ? a->probe->sent : 0;
-	KEY(sheet, "sent");
-	date(sheet, a->probe != NULL, &sent);
-	MEMBER(sheet, "to", deep_str(a->probe != NULL ? a->probe->to : NULL));
-	LITERAL(sheet, "}");
+	KEY(to, "sent");
+	to = date(sheet, to, a->probe != NULL, &sent);
+	MEMBER(sheet, to, "to", deep_str(a->probe != NULL ? a->probe->to : NULL));
+	LITERAL(to, "}");
+	return to;
 }
 
 static void
@@ -561,49 +563,50 @@ show(FILE *out, const struct analysis *a)
 {
 	static const struct path empty;
 	static struct sheet sheet;		/* large; empty between calls */
+	char *to = sheet.text;
 	size_t i;
 
 	sheet.out = out;
-	FIRST(&sheet, "source");
-	FIRST(&sheet, "file");
-	quoted(&sheet, a->source->file);
-	KEY(&sheet, "offset");
-	integer(&sheet, a->source->offset);
-	LITERAL(&sheet, "}");
-	KEY(&sheet, "kind");
-	quoted(&sheet, a->is_dsn ? "dsn" : "message");
-	MEMBER(&sheet, "message_id", a->message_id);
-	KEY(&sheet, "dsn");
+	FIRST(to, "source");
+	FIRST(to, "file");
+	to = quoted(&sheet, to, a->source->file);
+	KEY(to, "offset");
+	to = integer(&sheet, to, a->source->offset);
+	LITERAL(to, "}");
+	KEY(to, "kind");
+	to = quoted(&sheet, to, a->is_dsn ? "dsn" : "message");
+	MEMBER(&sheet, to, "message_id", a->message_id);
+	KEY(to, "dsn");
 	if (a->is_dsn)
-		report(&sheet, &a->dsn);
+		to = report(&sheet, to, &a->dsn);
 	else
-		LITERAL(&sheet, "null");
-	KEY(&sheet, "hops");
-	hops(&sheet, &a->path);
-	KEY(&sheet, "return_hops");
-	hops(&sheet, a->is_dsn ? &a->way_back : &empty);
-	KEY(&sheet, "path");
-	FIRST(&sheet, "verdict");
-	quoted(&sheet, verdict_names[a->path.verdict]);
-	KEY(&sheet, "complete");
-	truth(&sheet, 1, a->path.complete);
-	KEY(&sheet, "why");
-	LITERAL(&sheet, "[");
+		LITERAL(to, "null");
+	KEY(to, "hops");
+	to = hops(&sheet, to, &a->path);
+	KEY(to, "return_hops");
+	to = hops(&sheet, to, a->is_dsn ? &a->way_back : &empty);
+	KEY(to, "path");
+	FIRST(to, "verdict");
+	to = quoted(&sheet, to, verdict_names[a->path.verdict]);
+	KEY(to, "complete");
+	to = truth(&sheet, to, 1, a->path.complete);
+	KEY(to, "why");
+	LITERAL(to, "[");
 	for (i = 0; i < a->path.nwhy; i++) {
 		if (i > 0)
-			LITERAL(&sheet, ",");
-		quoted(&sheet, a->path.why[i]);
+			LITERAL(to, ",");
+		to = quoted(&sheet, to, a->path.why[i]);
 	}
-	LITERAL(&sheet, "]");
-	KEY(&sheet, "latches");
-	names(&sheet, a->path.latches, deep_latch_name);
-	LITERAL(&sheet, "}");
+	LITERAL(to, "]");
+	KEY(to, "latches");
+	to = names(&sheet, to, a->path.latches, deep_latch_name);
+	LITERAL(to, "}");
 	if (a->has_auth)
-		auth(&sheet, &a->auth);
+		to = auth(&sheet, to, &a->auth);
 	if (a->mine != MINE_NOT_LOOKED_AT)
-		probe(&sheet, a);
-	LITERAL(&sheet, "}\n");
-	flush(&sheet);
+		to = probe(&sheet, to, a);
+	LITERAL(to, "}\n");
+	(void)flush(&sheet, to);
 }
 
 const struct output output_json = { .name = "json", .show = show };
