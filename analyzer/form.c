@@ -75,12 +75,15 @@ struct mark {
 };
 struct extent {
 	struct mark	begin, end;
-	int		is;		/* 0: no text at all */
 };
 
 struct model {
 	struct hop	hop;
-	struct extent	answer[ANSWERS];
+	struct {
+		size_t		offset;		/* of the slice, in the hop */
+		struct extent	text;
+	}		answer[ANSWERS];
+	size_t		nanswer;	/* slices that there are */
 	struct {
 		enum place	place;
 		struct extent	text;
@@ -134,9 +137,9 @@ forms_free(struct forms *forms)
 }
 
 static struct deep_str *
-answer_of(struct hop *hop, size_t i)
+slice_at(struct hop *hop, size_t offset)
 {
-	return (struct deep_str *)(void *)((char *)hop + answers[i]);
+	return (struct deep_str *)(void *)((char *)hop + offset);
 }
 
 /* At the end of a field, which most runs are far from. */
@@ -298,10 +301,8 @@ fill(const struct model *model, const struct search *s, struct dialects *dialect
 			return 0;
 	}
 	*hop = model->hop;
-	for (i = 0; i < ANSWERS; i++) {
-		if (model->answer[i].is)
-			*answer_of(hop, i) = text_of(s, &model->answer[i]);
-	}
+	for (i = 0; i < model->nanswer; i++)
+		*slice_at(hop, model->answer[i].offset) = text_of(s, &model->answer[i].text);
 	hop->raw = s->text;
 	hop->date = s->date;
 	return hop_is_near(hop) == model->near;
@@ -577,13 +578,8 @@ is_same(const struct lesson *l, struct deep_str text)
 static int
 measure(const struct lesson *l, struct deep_str text, struct extent *extent)
 {
-	struct deep_str part;
+	struct deep_str part = in_field(l, text);
 
-	memset(extent, 0, sizeof(*extent));
-	extent->is = text.p != NULL;
-	if (!extent->is)
-		return 1;
-	part = in_field(l, text);
 	return locate(l, part.p, &extent->begin) && locate(l, part.p + part.n, &extent->end);
 }
 
@@ -670,12 +666,15 @@ form_learn(struct forms *forms, struct deep_str text, const struct deep_received
 		l.model.check[n++].folded = !is_same(&l, asked[i]);
 	}
 	l.model.ncheck = n;
-	for (i = 0; i < ANSWERS; i++) {
-		struct deep_str answer = *answer_of(&l.model.hop, i);
+	for (i = n = 0; i < ANSWERS; i++) {
+		struct deep_str answer = *slice_at(&l.model.hop, answers[i]);
 
-		if (!measure(&l, answer, &l.model.answer[i]) ||
-		    (answer.p != NULL && !is_same(&l, answer)))
+		if (answer.p == NULL)
+			continue;
+		if (!measure(&l, answer, &l.model.answer[n].text) || !is_same(&l, answer))
 			return;
+		l.model.answer[n++].offset = answers[i];
 	}
+	l.model.nanswer = n;
 	plant(forms, &l);
 }

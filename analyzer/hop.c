@@ -390,10 +390,9 @@ read_suite(struct hop *hop, int version, const struct deep_group *group)
 static int
 is_loopback(struct deep_str ip)
 {
-	if (ip.n == 0 || (*ip.p != '1' && *ip.p != ':'))
-		return 0;
-	return (ip.n > 4 && memcmp(ip.p, "127.", 4) == 0) || deep_is(ip, "::1") ||
-	    (ip.n > 11 && strncasecmp(ip.p, "::ffff:127.", 11) == 0);
+	if (ip.n == 0 || *ip.p != ':')
+		return ip.n > 4 && memcmp(ip.p, "127.", 4) == 0;
+	return deep_is(ip, "::1") || (ip.n > 11 && strncasecmp(ip.p, "::ffff:127.", 11) == 0);
 }
 
 static int

@@ -337,7 +337,7 @@ find_boundary(struct input *in)
 					goto stop;	/* too little to see */
 				if (kind == LINE_F && (found = is_next_message(in, begin, line)))
 					goto stop;
-				if (kind == LINE_C && end - line > 14 &&
+				if (kind == LINE_C && end - line > 14 && (line[8] | 0x20) == 'l' &&
 				    strncasecmp(line, "Content-Length", 14) == 0)
 					in->has_length = 1;
 			}

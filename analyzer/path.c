@@ -46,7 +46,8 @@ same(struct deep_str a, struct deep_str b)
 {
 	a = plain(a);
 	b = plain(b);
-	return a.p != NULL && b.p != NULL && a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+	return a.p != NULL && b.p != NULL && a.n == b.n &&
+	    (memcmp(a.p, b.p, a.n) == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
 /* A name that others could use for the host too: with a dot, and no address. */
@@ -221,7 +222,7 @@ path_read(struct path *path, struct deep_str header, const struct dsn *dsn,
 	if (header.n > HEADER_MAX && rest.n == 0)
 		path_lacks(path, "header-limit");
 	if (n > 0)
-		path->hop = arena_get(arena, n * sizeof(*path->hop));
+		path->hop = arena_text(arena, n * sizeof(*path->hop));
 	path->nhop = n;
 	for (i = 0; i < n; i++) {
 		struct hop *hop = &path->hop[n - 1 - i];
