@@ -6,8 +6,9 @@
  *
  * A row is held against one comment or one clause value, never against a whole
  * field, so that a host name or an address that holds such words is not taken
- * for a statement.  Patterns run in PCRE2's JIT, which makes its code when a row is
- * first tried, with a match limit: one that passes the limit is no match.
+ * for a statement.  Patterns run in PCRE2's JIT, with a match limit: one that passes the
+ * limit is no match.  A pattern of ours is compiled when its row is first tried, for in
+ * one run most never are; one of a file at once, so that what is wrong in it is said.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -28,13 +29,13 @@
 #define KEPT_MAX	160		/* octets of one */
 
 struct row {
-	const char	*name, *head;
+	const char	*name, *head, *pattern;
 	size_t		 nhead;
 	char		 first, last;	/* octets of the head */
 	enum { AT_START, ANYWHERE, AT_END } where;	/* the head stands */
 	enum says	 says;
-	enum { NOT_TRIED, MATCH, JIT_MATCH } runs;
-	pcre2_code	*code;
+	pcre2_code	*code;		/* NULL: not compiled yet */
+	unsigned	 jit : 1;	/* the JIT has code for it, too */
 	uint32_t	 group[FACTS];	/* number of the named group; 0: none */
 	struct row	*next;		/* for the same place and first octet */
 	struct row	*further;	/* for the same place, the head ANYWHERE or empty */
@@ -90,35 +91,21 @@ static const struct { const char *text; enum client client; } clients[] = {
 	{ "FAIL", CLIENT_UNVERIFIED }, { "CAFAIL", CLIENT_UNVERIFIED },
 };
 
-/* Files first: a row of a file is put before those that are there. */
+/* -1 and a message where the pattern is none, or has groups that nobody asks for. */
 static int
-add(struct dialects *all, const char *name, enum place place, const char *head, enum says says,
-    const char *pattern, int in_front)
+compile(struct row *row)
 {
-	struct row *row = &all->row[all->nrow], **link;
 	PCRE2_SIZE at;
 	uint32_t named = 0;
 	int error, i;
 
-	if (all->nrow == ROW_MAX) {
-		warnx("dialect %s: there are %d rows already", visible(name), ROW_MAX);
-		return -1;
-	}
-	memset(row, 0, sizeof(*row));
-	row->name = name;
-	row->where = *head == '*' ? ANYWHERE : *head == '$' ? AT_END : AT_START;
-	row->head = row->where == AT_START ? head : head + 1;
-	row->nhead = strlen(row->head);
-	row->says = says;
-	row->first = row->nhead > 0 ? row->head[0] : '\0';
-	row->last = row->nhead > 0 ? row->head[row->nhead - 1] : '\0';
-	row->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
+	row->code = pcre2_compile((PCRE2_SPTR)row->pattern, PCRE2_ZERO_TERMINATED, PCRE2_ANCHORED,
 	    &error, &at, NULL);
 	if (row->code == NULL) {
 		unsigned char why[128];
 
 		pcre2_get_error_message(error, why, sizeof(why));
-		warnx("dialect %s: %s at octet %zu of the pattern", visible(name), (char *)why, at);
+		warnx("dialect %s: %s at octet %zu of the pattern", visible(row->name), (char *)why, at);
 		return -1;
 	}
 	(void)pcre2_pattern_info(row->code, PCRE2_INFO_NAMECOUNT, &named);
@@ -130,10 +117,36 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 	}
 	if (named > 0) {
 		warnx("dialect %s: its groups may be named version, suite, bits, group and client",
-		    visible(name));
+		    visible(row->name));
 		pcre2_code_free(row->code);
 		return -1;
 	}
+	row->jit = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0;
+	return 0;
+}
+
+/* Files first: a row of a file is put before those that are there. */
+static int
+add(struct dialects *all, const char *name, enum place place, const char *head, enum says says,
+    const char *pattern, int in_front)
+{
+	struct row *row = &all->row[all->nrow], **link;
+
+	if (all->nrow == ROW_MAX) {
+		warnx("dialect %s: there are %d rows already", visible(name), ROW_MAX);
+		return -1;
+	}
+	memset(row, 0, sizeof(*row));
+	row->name = name;
+	row->pattern = pattern;
+	row->where = *head == '*' ? ANYWHERE : *head == '$' ? AT_END : AT_START;
+	row->head = row->where == AT_START ? head : head + 1;
+	row->nhead = strlen(row->head);
+	row->says = says;
+	row->first = row->nhead > 0 ? row->head[0] : '\0';
+	row->last = row->nhead > 0 ? row->head[row->nhead - 1] : '\0';
+	if (in_front && compile(row) != 0)
+		return -1;
 	link = row->where != AT_START || row->nhead == 0 ? &all->any[place] :
 	    &all->first[place][(unsigned char)head[0]];
 	if (!in_front) {
@@ -167,7 +180,7 @@ dialects_new(void)
 	for (i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++) {
 		if (add(all, builtin[i].name, builtin[i].place, builtin[i].head, builtin[i].says,
 		    builtin[i].pattern, 0) != 0)
-			exit(EX_SOFTWARE);	/* a broken row is our own fault */
+			exit(EX_SOFTWARE);	/* too many rows */
 	}
 	return all;
 }
@@ -316,10 +329,10 @@ fits(struct dialects *all, struct row *row, enum place place, struct deep_str te
 	const PCRE2_SIZE *at;
 	int n, i;
 
-	/* in one message most rows are never tried; without the JIT it is only slower */
-	if (row->runs == NOT_TRIED)
-		row->runs = pcre2_jit_compile(row->code, PCRE2_JIT_COMPLETE) == 0 ? JIT_MATCH : MATCH;
-	n = (row->runs == JIT_MATCH ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
+	if (row->code == NULL && compile(row) != 0)
+		exit(EX_SOFTWARE);	/* a broken row is our own fault */
+	/* without the JIT it is only slower */
+	n = (row->jit ? pcre2_jit_match : pcre2_match)(row->code, (PCRE2_SPTR)text.p, text.n, 0,
 	    0, all->match, all->context);
 	if (n < 0)
 		return 0;
