@@ -305,9 +305,10 @@ void	forms_forget(struct forms *);
 void	forms_free(struct forms *);		/* NULL is fine */
 /* What hop_read() would answer; 0: the form of this value is not known. */
 int	form_read(struct forms *, struct deep_str value, struct dialects *, struct hop *);
-/* Keeps the form of a field that was read in full, if it has one; text: as flat() left it. */
-void	form_learn(struct forms *, struct deep_str text, const struct deep_received *,
-	    struct dialects *, const struct hop *);
+/* Keeps the form of a field that was read in full, if it has one: of the value as it
+ * stands, or of the text that flat() made of it, from which the rest is. */
+void	form_learn(struct forms *, struct deep_str value, struct deep_str text,
+	    const struct deep_received *, struct dialects *, const struct hop *);
 
 /*
  * path.c: a chain of hops, origin first.

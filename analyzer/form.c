@@ -12,8 +12,9 @@
  *
  * The first field of a form is read in full by hop_read(), and form_learn()
  * keeps it with what came of it; form_read() finds the form of a field and
- * puts its words into the open places, in the field as it stands, folds and all: they
- * are of the form, too, and nothing is copied.  The outcome is that of reading it in
+ * puts its words into the open places, in the field as it stands, folds and all, so that
+ * nothing is copied; where a form is known without folds only, in the field without
+ * them.  The outcome is that of reading it in
  * full, because a place takes nothing that could make a difference to it:
  *
  *	word.c		a run of letters, digits and . : @ + -, as far as it goes,
@@ -350,7 +351,8 @@ form_read(struct forms *forms, struct deep_str text, struct dialects *dialects, 
 
 struct lesson {
 	struct deep_str	 text;			/* the field as flat() leaves it */
-	const char	**at;			/* where its octets, and its end, are in the field */
+	const char	**at;			/* where its octets, and its end, are in the field;
+						 * NULL: the text is what is learnt */
 	const char	*date;			/* where it begins */
 	const struct deep_received *field;
 	struct model	 model;
@@ -545,8 +547,11 @@ align(struct lesson *l, struct deep_str value)
 static struct deep_str
 in_field(const struct lesson *l, struct deep_str part)
 {
-	const char *const *at = &l->at[part.p - l->text.p];
+	const char *const *at;
 
+	if (l->at == NULL)
+		return part;
+	at = &l->at[part.p - l->text.p];
 	return (struct deep_str){ *at, (size_t)(at[part.n] - *at) };
 }
 
@@ -570,8 +575,11 @@ locate(const struct lesson *l, const char *p, struct mark *mark)
 static int
 is_same(const struct lesson *l, struct deep_str text)
 {
-	struct deep_str part = in_field(l, text);
+	struct deep_str part;
 
+	if (l->at == NULL || text.p == NULL)
+		return 1;
+	part = in_field(l, text);
 	return part.n == text.n && memcmp(part.p, text.p, text.n) == 0;
 }
 
@@ -620,16 +628,16 @@ plant(struct forms *forms, const struct lesson *l)
 }
 
 void
-form_learn(struct forms *forms, struct deep_str text, const struct deep_received *field,
-    struct dialects *dialects, const struct hop *hop)
+form_learn(struct forms *forms, struct deep_str value, struct deep_str text,
+    const struct deep_received *field, struct dialects *dialects, const struct hop *hop)
 {
 	static struct lesson l;			/* large */
 	static const char *at[TEXT_MAX + 1];
 	struct deep_str asked[CHECKS_MAX], piece;
 	size_t i, n;
 
-	if (forms->stopped || hop->raw.n > TEXT_MAX || field->date_text.p == NULL ||
-	    memchr(hop->raw.p, '\0', hop->raw.n) != NULL)
+	if (forms->stopped || value.n > TEXT_MAX || field->date_text.p == NULL ||
+	    memchr(value.p, '\0', value.n) != NULL)
 		return;
 	if (forms->nnode + PIECES_MAX > NODES_MAX || forms->nmodel == MODELS_MAX ||
 	    forms->nliteral + TEXT_MAX > LITERALS_SIZE) {
@@ -641,12 +649,12 @@ form_learn(struct forms *forms, struct deep_str text, const struct deep_received
 	memset(&l, 0, sizeof(l));
 	memset(asked, 0, sizeof(asked));
 	l.text = text;
-	l.at = at;
+	l.at = value.p == text.p ? NULL : at;
 	l.date = field->date_text.p;
 	l.field = field;
 	l.model.hop = *hop;
 	l.model.near = hop_is_near(hop);
-	if (!align(&l, hop->raw) || !has_plain_words(&l) || !fix(&l, dialects, asked))
+	if ((l.at != NULL && !align(&l, value)) || !has_plain_words(&l) || !fix(&l, dialects, asked))
 		return;
 	seek(&l, hop);
 	if (!cut(&l, hop))

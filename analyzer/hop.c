@@ -554,14 +554,21 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 	const struct deep_protocol *protocol;
 	const struct deep_group *group = NULL;
 	enum deep_status answer;
+	struct forms *forms = dialects_forms(dialects);
 	struct deep_str text, word;
-	int version = 0, clear = 0;
+	int version = 0, clear = 0, folded;
 
-	if (form_read(dialects_forms(dialects), value, dialects, hop))
+	if (form_read(forms, value, dialects, hop))
 		return;
+	text = flat(value, arena);
+	/* where lines are folded at a width, no two fields are folded alike */
+	folded = text.n != value.n || memcmp(text.p, value.p, text.n) != 0;
+	if (folded && form_read(forms, text, dialects, hop)) {
+		hop->raw = value;
+		return;
+	}
 	memset(hop, 0, sizeof(*hop));
 	hop->raw = value;
-	text = flat(value, arena);
 	answer = deep_received_parse(text, &field, NULL);
 	if (answer == DEEP_LIMIT)
 		hop->flags |= FLAG_LIMIT;
@@ -610,6 +617,9 @@ hop_read(struct hop *hop, struct deep_str value, struct dialects *dialects, stru
 	    speaks_of_tls(&field))
 		hop->flags |= FLAG_TLS_UNREAD;
 	judge(hop, protocol, is_local(hop, &field, protocol), clear);
-	if (answer == DEEP_YES)
-		form_learn(dialects_forms(dialects), text, &field, dialects, hop);
+	if (answer != DEEP_YES)
+		return;
+	form_learn(forms, text, text, &field, dialects, hop);
+	if (folded)
+		form_learn(forms, value, text, &field, dialects, hop);
 }

@@ -161,6 +161,45 @@ test_places(void)
 	}
 }
 
+/* The text with a fold in place of each blank of so many. */
+static const char *
+folded(const char *text, int each)
+{
+	static char buf[4096];
+	size_t n = 0;
+	int blanks = 0;
+
+	for (; *text != '\0' && n < sizeof(buf) - 4; text++) {
+		if (*text == ' ' && ++blanks % each == 0)
+			n += (size_t)snprintf(buf + n, sizeof(buf) - n, "\r\n\t ");
+		else
+			buf[n++] = *text;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
+/* Folds are of the form; with others the field is as it would be without them. */
+static void
+test_folds(void)
+{
+	static const char field[] = "from a.example.net (a.example.net [192.0.2.1]) by b.example.net "
+	    "(Postfix 3.4) with ESMTPS id 4A for <user@example.org>; Mon, 2 Nov 2026 10:00:00 +0000";
+	size_t i;
+	int each;
+
+	for (each = 1; each < 12; each++) {
+		forms_forget(dialects_forms(used));
+		check(folded(field, each));
+		ok(is_known(field), "of a folded field the form without folds is known");
+		ok(is_known(folded(replaced(field), each)), "... and that with the same folds");
+		check(folded(replaced(field), each));
+		check(folded(replaced(field), each + 1));
+		for (i = 0; i < sizeof(examples) / sizeof(examples[0]); i++)
+			check(folded(examples[i], each));
+	}
+}
+
 /* More forms than there is room for. */
 static void
 test_room(void)
@@ -192,6 +231,7 @@ main(void)
 	plan_no_plan();
 	test_dialects();
 	test_places();
+	test_folds();
 	test_room();
 	arena_free(arena);
 	dialects_free(used);
