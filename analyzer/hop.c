@@ -193,6 +193,14 @@ read_tcp_info(struct hop *hop, const struct deep_received *field)
 	}
 }
 
+/* "version=NONE, cipher=NONE": a form of words for TLS, filled in without it. */
+static int
+is_none(struct deep_str fact)
+{
+	return deep_is(fact, "none") || deep_is(fact, "no") || deep_is(fact, "not") ||
+	    deep_is(fact, "(none)") || deep_is(fact, "-");
+}
+
 /* What one statement says, put to what the others said. */
 static void
 take_finding(struct hop *hop, const struct finding *found, int *version, int *clear,
@@ -205,7 +213,7 @@ take_finding(struct hop *hop, const struct finding *found, int *version, int *cl
 	if (found->says == SAYS_ASIDE)
 		return;
 	hop->evidence |= EVIDENCE_COMMENT;
-	if (found->says == SAYS_CLEAR) {
+	if (found->says == SAYS_CLEAR || is_none(fact[FACT_SUITE]) || is_none(fact[FACT_VERSION])) {
 		*clear = 1;
 		if (hop->dialect == NULL)
 			hop->dialect = found->dialect;

@@ -120,6 +120,9 @@ test_verdicts(void)
 		{ FROM BY "with ESMTP id 1 (link=encrypted)" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM "(over TLS, as told) " BY "with ESMTPS id 1" DATE, "tls", 0 },
 		{ FROM "(not using TLS) " BY "with ESMTP id 1" DATE, "clear", 0 },
+		{ FROM BY "with ESMTP (NOT encrypted)" DATE, "clear", 0 },
+		{ FROM BY "with SMTP (version=NONE cipher=NONE bits=0/0)" DATE, "clear", 0 },
+		{ FROM BY "with Microsoft SMTP Server (version=None, cipher=None) id 1" DATE, "clear", 0 },
 		/* but the client's own words are */
 		{ "from TLS (HELO TLS) (192.0.2.1) " BY "with SMTP" DATE, "clear", 0 },
 		{ "from TLS (helo=TLS) " BY "with ESMTP id 1" DATE, "clear", 0 },
