@@ -44,7 +44,7 @@
 #include "summary.h"
 #include "utf8.h"
 
-#define SLICE	(2048 * 1024)		/* octets */
+#define SLICE	(1024 * 1024)		/* octets */
 #define FILES	64			/* of a folder */
 #define HELD	(6 * 1024 * 1024)	/* octets of output, kept until their turn */
 #define PORTION	(256 * 1024)		/* octets of output that are written at a time */
@@ -432,12 +432,15 @@ child_run(struct child *child, size_t number, size_t workers, FILE *counts)
 	struct settings *set = child->set;
 	struct summary *all = set->summary != NULL ? summary_new() : NULL;
 	struct stats *figures = set->stats != NULL ? stats_new() : NULL;
+	static char gathered[1024];		/* short pieces of output */
 	size_t k;
 	FILE *between;
 
 	child->arena = arena_new();
 	if ((child->out = fopencookie(child, "w", (cookie_io_functions_t){ .write = keep })) == NULL)
 		err(EX_OSERR, NULL);
+	/* a larger one would hold each message, too, before it is kept */
+	(void)setvbuf(child->out, gathered, _IOFBF, sizeof(gathered));
 	set->summary = NULL;			/* the parent has its own */
 	set->stats = NULL;
 	for (k = number; k < child->plan->n && child->does == GOES_ON; k += workers) {
