@@ -43,7 +43,8 @@ if [ -e .git ] && command -v git >/dev/null; then
 else
 	find . -type f | sed 's|^\./||' | grep -v -x -e Makefile -e config.log -e failed.log \
 	    -e configure.local -e 'libdeep\..*' -e deeptrace -e 'deep-.*\.tar\.gz' \
-	    -e deeplatch -e deep-dsn-filter -e deep-exim -e 'deep-exim\.so' \
+	    -e deeptrace-probe -e deeplatch -e deep-dsn-filter -e deep-exim \
+	    -e 'deep-exim\.so' \
 	    -e filter-deep -e table-deep -e deep-smtpd -e deep-relay
 fi | sed 's|/.*||' | LC_ALL=C sort -u | tr '\n' ' ' >"$work/top"
 is "$(cat "$work/top")" "$(echo "$fixed" | tr '\n' ' ')" 'the top level'
@@ -144,12 +145,12 @@ configure PKG_CONFIG=false
 is $? 1 'without pkg-config: status 1'
 [ ! -f "$work/Makefile" ]
 ok $? 'no Makefile is made'
-for package in pkg-config libssl-dev libpcre2-dev libbsd-dev libidn2-dev libsqlite3-dev \
+for package in pkg-config libssl-dev libpcre2-dev libbsd-dev nettle-dev libidn2-dev libsqlite3-dev \
     libhiredis-dev libinih-dev libjansson-dev libpsl-dev libevent-dev zlib1g-dev \
     liblzma-dev libzstd-dev; do
 	has log "(Debian: $package)" "$package is named"
 done
-has log "^  apt-get install pkg-config libssl-dev libpcre2-dev libbsd-dev libidn2-dev \
+has log "^  apt-get install pkg-config libssl-dev libpcre2-dev libbsd-dev nettle-dev libidn2-dev \
 libsqlite3-dev libhiredis-dev libinih-dev libjansson-dev libpsl-dev libevent-dev \
 zlib1g-dev liblzma-dev libzstd-dev\$" \
     'one line installs all'
