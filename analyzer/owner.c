@@ -13,6 +13,7 @@
 
 #define DOMAINS		32768	/* hosts whose domain is kept, a power of two */
 #define WAYS		4	/* of them, whose hashes are the same */
+#define ENDS		1024	/* names, and ends of them, whose answer is kept, a power of two */
 
 static const psl_ctx_t *
 suffixes(void)
@@ -26,6 +27,39 @@ suffixes(void)
 	return list;
 }
 
+/* What names end with is mostly one of a few, which the list takes long for. */
+static int
+is_suffix(const char *end)
+{
+	static struct {
+		char		end[31];	/* "": nothing is kept */
+		unsigned char	is;
+	} kept[ENDS], *here;
+	size_t n = strlen(end);
+
+	if (n == 0 || n >= sizeof(here->end))
+		return psl_is_public_suffix(suffixes(), end);
+	here = &kept[octets_hash(end, n) % ENDS];
+	if (strcmp(here->end, end) != 0) {
+		memcpy(here->end, end, n + 1);
+		here->is = psl_is_public_suffix(suffixes(), end) != 0;
+	}
+	return here->is;
+}
+
+/* psl_registrable_domain() */
+static const char *
+registrable(const char *name)
+{
+	const char *domain = name, *dot;
+
+	if (is_suffix(name))
+		return NULL;
+	while ((dot = strchr(domain, '.')) != NULL && !is_suffix(dot + 1))
+		domain = dot + 1;
+	return dot != NULL ? domain : NULL;
+}
+
 static int
 find_domain(char *buf, size_t size, struct deep_str host)
 {
@@ -37,7 +71,7 @@ find_domain(char *buf, size_t size, struct deep_str host)
 	if (host.p == NULL || memchr(host.p, '.', host.n) == NULL ||
 	    deep_domain_key(key, sizeof(key), host) <= 0)
 		return 0;
-	domain = psl_registrable_domain(suffixes(), key);
+	domain = registrable(key);
 	if (domain == NULL)
 		domain = key;	/* a public suffix itself */
 	return strlcpy(buf, domain, size) < size;
@@ -131,6 +165,7 @@ same_domain(struct deep_str one, struct deep_str two)
 	if (end.p != NULL && other_end.p != NULL && (end.n != other_end.n ||
 	    strncasecmp(end.p, other_end.p, end.n) != 0))
 		return 0;
-	return !domain_of(domain, sizeof(domain), one) || !domain_of(other, sizeof(other), two) ||
+	/* for one pair in a message the table of hosts would be out of the cache each time */
+	return !find_domain(domain, sizeof(domain), one) || !find_domain(other, sizeof(other), two) ||
 	    strcmp(domain, other) == 0;
 }
