@@ -21,7 +21,7 @@ SANITIZE = bool(os.environ.get("DEEP_RELAY_SANITIZE"))
 # What stands where a part says nothing else: no session is kept, and a machine that is busy
 # for some seconds makes no "451 the store did not answer in time" of it.
 USUAL = ("keep = 0", "store-timeout = 60000")
-OPTIONS = ("--enable-sanitize", "CFLAGS=-O1 -g") if SANITIZE else ()
+OPTIONS = ("--enable-sanitize", "CFLAGS=-O1 -g1") if SANITIZE else ()
 CONF = """[store]
 url = sqlite:/var/lib/deep/latches.db
 timeout = 500
