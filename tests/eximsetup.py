@@ -6,6 +6,7 @@ eximsetup: deep-exim(8) in Debian's split and unsplit configuration and in a pla
 one: it shows, asks, changes, is content the second time, checks, and undoes.
 """
 import os
+import re
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,7 +30,8 @@ dc_mailname_in_oh='true'
 dc_localdelivery='mail_spool'
 """
 OWN = """
-acl_not_smtp = mine
+OWN_ACL = mine
+acl_not_smtp=OWN_ACL
 received_header_text = Received: mine
 dns_dnssec_ok = 1
 """
@@ -60,6 +62,10 @@ def round_trip(it, name, edited):
     got = it.run("deep-exim", "setup", "--yes")
     same(got.returncode, 0, "%s: set up" % name, got.stdout, got.stderr)
     after = tree(it)
+    got = it.run("deep-exim", "check")
+    ok(got.returncode == 0 and "store: Debian-exim can read it" in got.stdout,
+        "%s: check is content with a store that has nothing yet" % name, got.stdout,
+        got.stderr)
     got = it.run("deep-exim", "setup", "--yes")
     ok(got.returncode == 0 and "all is set up" in got.stdout and tree(it) == after,
         "%s: the second time nothing changes" % name, got.stdout, got.stderr)
@@ -95,8 +101,39 @@ def deliver(it, name):
     same(len(it.events(mark, "message")), 1, "%s: a message goes out" % name,
         it.read("/var/log/exim4/mainlog"), it.read("/var/log/exim4/paniclog"))
     got = it.run("deep-exim", "check", "d1.lab.test")
-    ok("d1.lab.test holds: tls10 tls11 tls12" in got.stdout, "%s: and is learnt from" % name,
-        got.stdout)
+    ok("d1.lab.test holds: tls10 tls11 tls12" in got.stdout and "required of it: nothing" in
+        got.stdout, "%s: and is learnt from" % name, got.stdout)
+
+
+def between(it, name, path):
+    """What comes to a file between two set-ups, by hand or with a package, is kept."""
+    it.run("deep-exim", "setup", "-y")
+    text = it.read(path)
+    mine = text.replace("begin retry", "# by hand\nbegin retry") if "begin retry" in text \
+        else "# by hand\n" + text
+    it.write(path, mine.replace(".include /usr/share/deep/exim-dsn.conf\n", ""))
+    got = it.run("deep-exim", "setup", "-y")
+    same((got.returncode, it.read(path)), (0, mine), "%s: a later set-up, of a file that was "
+        "changed by hand" % name, got.stderr)
+    got = it.run("deep-exim", "undo", "-n")
+    same((got.returncode, it.read(path)), (0, mine), "%s: undo -n changes nothing" % name,
+        got.stderr)
+    got = it.run("deep-exim", "undo", "-y")
+    own = it.read(path)
+    ok(got.returncode == 0 and own.count("# by hand\n") == 1 and "share/deep" not in own,
+        "%s: undo keeps what was changed between" % name, got.stdout, got.stderr)
+    for again in False, True:
+        it.run("deep-exim", "setup", "-y")
+        it.write(path, own + "# of the package\n")
+        if again:
+            got = it.run("deep-exim", "setup", "-y")
+            ok(got.returncode == 0 and "share/deep" in it.read(path),
+                "%s: set up again after a package has brought its own" % name, got.stderr)
+        got = it.run("deep-exim", "undo", "-y")
+        same((got.returncode, it.read(path)), (0, own + "# of the package\n"),
+            "%s: undo leaves what a package has brought%s" % (name, ", set up again" if again
+            else ""), got.stderr)
+    it.write(path, own.replace("# by hand\n", ""))
 
 
 def undo(it, name, before):
@@ -151,7 +188,59 @@ def debian(it):
         it.write(path, it.read(path)[:-len("# by hand\n")])
         same(tree(it), before, "%s: and nothing else is left" % name)
         if split == "true":
+            it.write(path + ".dpkg-dist", text)
+            got = it.run("deep-exim", "setup", "-n")
+            ok("200_exim4-config_primary\n" in got.stdout and "dpkg-dist" not in got.stdout,
+                "%s: what dpkg leaves beside it is none of it" % name, got.stdout)
+            it.run("rm", path + ".dpkg-dist")
+            path = conf + "transport/30_exim4-config_remote_smtp"
+        between(it, name, path)
+        same(tree(it), before, "%s: and nothing else is left of that" % name)
+        if split == "false":
+            it.write("/etc/exim4/exim4.conf.localmacros",
+                "ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = 127.0.0.0/8\n")
+            it.run("sed", "-i", "1d", path, check=True)
+            got = it.run("deep-exim", "setup", "-n")
+            ok("note: router dnslookup: the separator" in got.stdout and "TARGET_HOSTS ; DEEP"
+                not in got.stdout, "%s: a macro that has another separator elsewhere" % name,
+                got.stdout, got.stderr)
+            it.run("rm", "/etc/exim4/exim4.conf.localmacros")
+        if split == "true":
             it.run("rm", "/etc/exim4/conf.d/main/000_lab")
+
+
+def by_hand(it, name):
+    """What setup does not edit: it says so, and what the manual says then works."""
+    own = "  authenticated_sender = %srelay@lab.test\n  event_action = %s\n"
+    check = "${dlfunc{DEEP_SO}{check}{$domain}{DEEP_SESSION}{DEEP_MESSAGE}{DEEP_NAMES}}"
+    event = "${dlfunc{DEEP_SO}{event}{$event_name}{$domain}{DEEP_SESSION}{DEEP_MESSAGE}}"
+    passed = "${dlfunc{DEEP_SO}{passed}{DEEP_SESSION}{DEEP_NAMES}}"
+    it.write("/etc/exim4/included.conf", "partner:\n  driver = smtp\n")
+    conf = CONF.replace("keep_environment =\n", "").replace("box:\n  driver",
+        ".include /etc/exim4/included.conf\nbox:\n  driver")
+    conf = conf.replace("0.0.0.0 : 127.0.0.0/8", '"<; 127.0.0.0/8"')
+    parts = dict(PARTS, main="acl_not_smtp = ${if bool{yes}{mine}}",
+        smtp="  # tls_require_ciphers, event_action: none\n")
+    text = (conf % parts).replace("smarthost:\n  driver = smtp\n",
+        "smarthost:\n  driver = smtp\n" + own % ("", "no"))
+    it.write("/etc/exim4/exim4.conf", text)
+    got = it.run("deep-exim", "setup", "-n")
+    notes = [line for line in got.stdout.splitlines() if line.startswith("note: ")]
+    same(([line.split(": ")[1] for line in notes], got.returncode),
+        (["router dnslookup", "section transports", "transport smarthost", "acl_not_smtp"], 0), "%s: a note for each thing that is not edited" % name, got.stdout, got.stderr)
+    ok(".include /usr/share/deep/exim-narrow.conf" in got.stdout, "%s: a comment is no option" %
+        name, got.stdout)
+    got = it.run("deep-exim", "check")
+    ok("Exim version" in got.stdout.split("\n")[0], "%s: check with Exim's warning" % name,
+        got.stdout)
+    it.write("/etc/exim4/exim4.conf", text.replace(own % ("", "no"), "  multi_domain = false\n"
+        "  hosts_noproxy_tls = %s\n" % passed + own % (check, event + "no")))
+    got = it.run("deep-exim", "setup", "-y")
+    ok(got.returncode == 0 and "transport smarthost" not in got.stdout,
+        "%s: no note where both calls are there by hand" % name, got.stdout, got.stderr)
+    got = it.run("deep-exim", "check")
+    ok("ok    transport smarthost" in got.stdout and "BAD   transport partner" in got.stdout,
+        "%s: and check is content with it, but not with what is included" % name, got.stdout)
 
 
 def plain(it):
@@ -172,6 +261,9 @@ def plain(it):
     got = it.run("deep-exim", "setup", "-y")
     ok(got.returncode == 0 and "note: transport remote_smtp: has tls_require_ciphers" in
         got.stdout, "%s: what is his own stays, with a note" % name, got.stdout, got.stderr)
+    ok("transport smarthost" not in got.stdout and "acl_not_smtp" not in "".join(line for line
+        in got.stdout.splitlines() if line.startswith("note")), "%s: and no other" % name,
+        got.stdout)
     text = it.read("/etc/exim4/exim4.conf")
     ok("mine:\n.include /usr/share/deep/exim-dsnacl.conf" in text and "DEEP_KEEP_RECEIVED" in
         text and "DEEP_KEEP_DNSSEC" in text and "multi_domain" not in text,
@@ -179,6 +271,12 @@ def plain(it):
     same(it.run("exim4", "-bV").returncode, 0, "%s: Exim takes it" % name)
     got = it.run("deep-exim", "check")
     same(got.returncode, 0, "%s: check is content" % name, got.stdout)
+    it.write("/etc/exim4/exim4.conf", text.replace(".include /usr/share/deep/exim-dsnacl.conf",
+        ""))
+    got = it.run("deep-exim", "check")
+    ok(got.returncode == 78 and "mine does not call dsn" in got.stdout, "%s: check finds an "
+        "ACL without its statement" % name, got.stdout)
+    by_hand(it, name)
     it.write("/etc/exim4/exim4.conf", text.replace("exim-transport.conf", "exim-dsn.conf", 1))
     ok(it.run("deep-exim", "check").returncode == 78, "%s: check finds a fault" % name)
     # a configuration that Exim does not take
@@ -195,6 +293,11 @@ def plain(it):
     it.run("mv", "/usr/sbin/heavy", "/usr/sbin/exim4")
     ok(got.returncode == 69 and "exim4-daemon-heavy" in got.stderr,
         "%s: an Exim without dlfunc: the package is named" % name, got.stdout, got.stderr)
+    it.run("sed", "s,^conf=.*,conf=/usr/local/etc/deep.conf,; w /tmp/elsewhere",
+        "/usr/sbin/deep-exim", check=True)
+    got = it.run("sh", "/tmp/elsewhere", "check")
+    ok("/etc/deep.conf is not read: mv" in got.stdout, "%s: a deep.conf that is not where it "
+        "is read" % name, got.stdout, got.stderr)
     for words, status in ((("--help",), 0), (("--version",), 0), ((), 64), (("nonsense",), 64),
         (("setup", "--nonsense"), 64)):
         same(it.run("deep-exim", *words).returncode, status, "%s: deep-exim %s" % (name,
@@ -206,8 +309,15 @@ def plain(it):
         name)
 
 
+def libraries(program):
+    return re.findall(r"/[^ ]*/libcap[^ ]*", lab.command("ldd", program))
+
+
 def test(it):
     it.build()
+    for path in ["/usr/bin/setpriv"] + libraries("/usr/bin/setpriv"):     # deep-exim check's
+        if not os.path.exists(it.path(path)):
+            it.install(path, path, 0o755)
     it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
     it.peer("10.9.0.11", name="mx1.lab.test")
     for name in wanted("debian plain", it, "plain"):

@@ -45,6 +45,8 @@ for file in "$(variable bindir)/deeptrace" "$(variable libexecdir)/deep/deeptrac
 	ok $? "installed: ${file##*/}"
 done
 is "$(ldd ./deeptrace | grep -c -e libssl -e libcrypto)" 0 'deeptrace starts without OpenSSL'
+[ -d "$root$(variable localstatedir)/lib" ]
+ok $? 'installed: the folder in which deeplatch makes its own'
 is "$(readlink "$root$libdir/libdeep.so")" libdeep.so.0 'libdeep.so is a link'
 is "$(readlink "$root$libdir/libdeep.so.0")" "libdeep.so.$version" 'libdeep.so.0 is a link'
 

@@ -17,6 +17,7 @@ version=%version%
 so=%libexecdir%/deep/deep-exim.so
 pieces=%datadir%/deep
 kept=%localstatedir%/lib/deep-exim
+conf=%sysconfdir%/deep.conf
 debian=/etc/exim4
 PATH=%sbindir%:$PATH:/usr/sbin:/sbin
 
@@ -24,7 +25,7 @@ usage()
 {
 	cat <<-END
 	usage: deep-exim setup [-y] [-n] [-c file]
-	       deep-exim undo [-y] [-c file]
+	       deep-exim undo [-y] [-n] [-c file]
 	       deep-exim check [-c file] [domain]
 	       deep-exim --help | --version
 	END
@@ -53,8 +54,12 @@ find_exim()
 		*)		fail 78 "$exim -bV fails: $text; mend the configuration first" ;;
 		esac
 	}
-	grep -q '^Support for:.*Expand_dlfunc' "$work/bV" ||
-	    fail 69 "$exim has no \${dlfunc (exim4-daemon-light has none); on Debian: apt-get install exim4-daemon-heavy"
+	grep -q '^Support for:.*Expand_dlfunc' "$work/bV" || {
+		text="$exim has no \${dlfunc (exim4-daemon-light has none); on Debian: apt-get install exim4-daemon-heavy"
+		name=$($exim -bP configure_file 2>/dev/null | sed -n '$p')
+		! has_pieces "$name" 2>/dev/null || text="$text; with the latches this Exim takes no mail: deep-exim undo takes them out"
+		fail 69 "$text"
+	}
 	user=$($exim -bP exim_user 2>/dev/null | sed 's/.*= *//')
 	group=$($exim -bP exim_group 2>/dev/null | sed 's/.*= *//')
 	group=$(name_of group "${group:-Debian-exim}")
@@ -92,12 +97,22 @@ find_layout()
 	template)
 		files=$debian/exim4.conf.template ;;
 	split)
-		files=$debian/conf.d/main/00_deep
-		for name in "$debian"/conf.d/acl/* "$debian"/conf.d/router/* \
-		    "$debian"/conf.d/transport/*; do
-			files="$files $name"
-		done ;;
+		files="$debian/conf.d/main/00_deep $(in_use acl router transport)" ;;
 	esac
+}
+
+# The files that update-exim4.conf takes: not what dpkg or an editor leaves beside them.
+in_use()		# FOLDER ... below conf.d
+{
+	for folder; do
+		for name in "$debian/conf.d/$folder"/*; do
+			case ${name##*/} in
+			*[!A-Za-z0-9_-]*)	continue ;;
+			esac
+			[ ! -f "$name.rul" ] || name=$name.rul
+			[ ! -f "$name" ] || printf '%s ' "$name"
+		done
+	done
 }
 
 # --- The edit: a configuration, or a fragment of one, in; the same with latches out.
@@ -105,7 +120,7 @@ find_layout()
 edit()			# SECTION FILE
 {
 	# shellcheck disable=SC2016
-	awk -v section="$1" -v pieces="$pieces" -v keep_acl="$own_acl" \
+	awk -v section="$1" -v file="$2" -v pieces="$pieces" -v keep_acl="$own_acl" \
 	    -v acl_done="$(grep -c '^[.]include .*/exim-\(dsn\|\)acl[.]conf' "$2")" \
 	    -v semicolons="$semicolons" '
 	function note(text)
@@ -125,7 +140,21 @@ edit()			# SECTION FILE
 	function has(name,	i)
 	{
 		for (i = 1; i <= n; i++)
-			if (option(block[i]) == name || block[i] ~ name)
+			if (option(block[i]) == name)
+				return 1
+		return 0
+	}
+	function has_piece(name,	i)
+	{
+		for (i = 1; i <= n; i++)
+			if (block[i] ~ "^[ \t]*[.]include .*/exim-" name "[.]conf$")
+				return 1
+		return 0
+	}
+	function has_route(	i)
+	{
+		for (i = 1; i <= n; i++)
+			if (option(block[i]) == "set" && value ~ /^r_deep_route/)
 				return 1
 		return 0
 	}
@@ -148,7 +177,7 @@ edit()			# SECTION FILE
 	function router(	i, kind, name)
 	{
 		kind = driver()
-		if ((kind != "dnslookup" && kind != "manualroute") || has("r_deep_route"))
+		if ((kind != "dnslookup" && kind != "manualroute") || has_route())
 			return plain_block()
 		if (!has("transport")) {
 			note("router " label ": has no transport of its own, left as it is")
@@ -160,9 +189,9 @@ edit()			# SECTION FILE
 			if (name == "ignore_target_hosts") {
 				if (value ~ /^<[ \t]*;/ || (value in is_semicolon))
 					print block[i] " ; DEEP_LEFT_SEMICOLON"
-				else if (value ~ /^</ || value ~ /^[$]/) {
-					note("router " label ": the separator of ignore_target_hosts is not known," \
-					    " left as it is: see exim-deep(8)")
+				else if (value ~ /^[<$"]/ || ("?" value in is_semicolon)) {
+					note("router " label ": the separator of ignore_target_hosts is not known:" \
+					    " add DEEP_LEFT_SEMICOLON or DEEP_LEFT_COLON at its end by hand")
 					print block[i]
 				} else
 					print block[i] " : DEEP_LEFT_COLON"
@@ -198,11 +227,14 @@ edit()			# SECTION FILE
 	{
 		kind = driver()
 		if (kind == "smtp" && value_of("protocol") != "lmtp") {
-			if (has("exim-transport[.]conf"))
+			if (has_piece("transport"))
 				return more_pieces()
+			if (value_of("authenticated_sender") ~ /[{]check[}]/ &&
+			    value_of("event_action") ~ /[{]event[}]/)	# by hand
+				return plain_block()
 			if (has("authenticated_sender") || has("event_action")) {
 				note("transport " label ": has authenticated_sender or event_action of its" \
-				    " own, left as it is: see exim-deep(8)")
+				    " own, left as it is and not guarded: see exim-deep(8), Options of your own")
 				return plain_block()
 			}
 			print head
@@ -226,7 +258,7 @@ edit()			# SECTION FILE
 			changed++
 			return
 		}
-		if (kind !~ /^(smtp|lmtp|appendfile|pipe)$/ || has("exim-dsn[.]conf"))
+		if (kind !~ /^(smtp|lmtp|appendfile|pipe)$/ || has_piece("dsn"))
 			return plain_block()
 		print head
 		for (i = 1; i <= n; i++) {
@@ -244,12 +276,12 @@ edit()			# SECTION FILE
 			print block[i]
 			if (block[i] !~ /exim-transport[.]conf/)
 				continue
-			if (!has("exim-narrow[.]conf") && !has("tls_require_ciphers"))
+			if (!has_piece("narrow") && !has("tls_require_ciphers"))
 				print ".include " pieces "/exim-narrow.conf"
-			if (!has("exim-names[.]conf") && !has("tls_verify_hosts") &&
+			if (!has_piece("names") && !has("tls_verify_hosts") &&
 			    !has("tls_verify_cert_hostnames"))
 				print ".include " pieces "/exim-names.conf"
-			if (!has("exim-dsn[.]conf") && !has("transport_filter"))
+			if (!has_piece("dsn") && !has("transport_filter"))
 				print ".include " pieces "/exim-dsn.conf"
 		}
 	}
@@ -306,6 +338,11 @@ edit()			# SECTION FILE
 		$0 = line
 		line = ""
 	}
+	/^[ \t]*[.]include(_if_exists)?[ \t]/ && $2 !~ /\/exim-[a-z]*[.]conf$/ &&
+	    section ~ /^(routers|transports)$/ {
+		note("section " section ": " $2 " is included, and is left as it is; what it has" \
+		    " is not guarded, where it stands in " file " it would be")
+	}
 	# a piece of an installation elsewhere is that of this one
 	/^[.]include .*\/exim-(main|acl|dsnacl|hold|transport|narrow|names|dsn)[.]conf$/ {
 		$0 = ".include " pieces substr($0, match($0, "/[^/]*$"))
@@ -358,15 +395,44 @@ preamble()
 	echo ".include $pieces/exim-main.conf"
 }
 
+setting()		# NAME FILE ...: what an option, or a macro, is set to
+{
+	name=$1
+	shift
+	sed -n "s/^[ 	]*${name}[ 	]*==\{0,1\}[ 	]*\(.*[^ 	]\)[ 	]*\$/\1/p" "$@" | tail -n 1
+}
+
 # What the administrator has set himself.
 find_own()		# FILE ...
 {
 	[ -f "$1" ] || shift		# conf.d/main/00_deep, which is not there yet
-	own_acl=$(sed -n 's/^[ 	]*acl_not_smtp[ 	]*=[ 	]*\([A-Za-z0-9_]*\)[ 	]*$/\1/p' "$@" | tail -n 1)
+	own_acl=$(setting acl_not_smtp "$@")
+	case $own_acl in
+	[A-Z]*)	own_acl=$(setting "$own_acl" "$@")
+		own_acl=${own_acl:--} ;;
+	esac
+	case $own_acl in
+	*[!A-Za-z0-9_]*)	own_acl=- ;;	# no name of a list in these files
+	esac
 	own_received=$(grep -h '^[ 	]*received_header_text[ 	]*=' "$@" | tail -n 1)
 	own_dnssec=$(grep -h '^[ 	]*dns_dnssec_ok[ 	]*=' "$@" | tail -n 1)
-	# Macros whose lists have semicolons: they may stand in ignore_target_hosts.
-	semicolons=$(sed -n 's/^\([A-Z][A-Z0-9_]*\)[ 	]*=[ 	]*<[ 	]*;.*/\1/p' "$@" | tr '\n' ' ')
+	# What may stand in ignore_target_hosts: macros whose list has semicolons, and, with
+	# "?", those of which that cannot be told, as where one overrides a default.
+	semicolons=$(awk '
+	/^[ \t]*[A-Z][A-Za-z0-9_]*[ \t]*==?/ {
+		name = value = $0
+		gsub(/^[ \t]*|[ \t]*=.*/, "", name)
+		sub(/^[^=]*==?[ \t]*/, "", value)
+		kind = value ~ /^<[ \t]*;/ ? ";" : value ~ /^[<$]/ ? "?" : ":"
+		if (name in of && of[name] != kind)
+			kind = "?"
+		of[name] = kind
+	}
+	END {
+		for (name in of)
+			if (of[name] != ":")
+				printf "%s%s ", of[name] == "?" ? "?" : "", name
+	}' "$@")
 }
 
 # make_one FILE: its new form in $work/new/FILE; nothing where it stays as it is.
@@ -424,9 +490,19 @@ try_new()
 	chmod 644 "$try"
 	$exim -C "$try" -bV >"$work/log" 2>&1 ||
 	    fail 78 "Exim does not take the new configuration: $(said "$work/log"); nothing was changed"
-	answer=$($exim -C "$try" -be "\${dlfunc{$so}{clause}{TLS1.3:TLS_AES_128_GCM_SHA256:128}}" 2>&1)
-	[ "$answer" = '	tls TLS_AES_128_GCM_SHA256' ] || [ "${answer#*tls }" = TLS_AES_128_GCM_SHA256 ] ||
-	    fail 69 "Exim cannot load $so: $answer; nothing was changed"
+	loads "$try" || fail 69 "Exim cannot load $so: $answer; nothing was changed"
+}
+
+# Whether Exim gets a right answer from the object; what it says is in $answer, where
+# warnings of Exim's may stand before.
+loads()			# CONFIGURATION
+{
+	answer=$($exim -C "$1" -be "\${dlfunc{$so}{clause}{TLS1.3:TLS_AES_128_GCM_SHA256:128}}" 2>&1)
+	case $answer in
+	*'tls TLS_AES_128_GCM_SHA256'*)	return 0 ;;
+	esac
+	answer=$(echo "$answer" | tr '\n' ' ' | sed 's/ $//')
+	return 1
 }
 
 ask()			# QUESTION
@@ -453,14 +529,56 @@ generate()
 	    fail 70 'update-exim4.conf fails; deep-exim undo takes the change back'
 }
 
+# Before a file is changed: what undo goes by.  "before" is the administrator's own: of a
+# file that was set up, and edited or replaced by a package since, it is what undo would
+# make of it now.
+keep()			# FILE
+{
+	mkdir -p "$kept/before${1%/*}" "$kept/after${1%/*}" || fail 73 "cannot make $kept"
+	if [ -f "$1" ] && ! cmp -s "$1" "$kept/after$1"; then
+		if [ ! -f "$kept/after$1" ] || ! has_pieces "$1"; then
+			cp -p "$1" "$kept/before$1"
+		elif [ -f "$kept/before$1" ]; then
+			undone "$1" >"$work/own" || return 0	# undo will say that
+			cat "$work/own" >"$kept/before$1"
+		fi || fail 73 "cannot keep a copy of $1"
+	fi
+	cp "$work/new$1" "$kept/after$1" || fail 73 "cannot keep a copy of $1"
+}
+
+has_pieces()		# FILE
+{
+	grep -q '^[.]include .*/exim-[a-z]*[.]conf$' "$1"
+}
+
+undone()		# FILE: as it would be without what setup did to it
+{
+	if has_pieces "$1"; then
+		diff3 -m "$1" "$kept/after$1" "$kept/before$1"
+	else
+		cat "$1"
+	fi
+}
+
+has_own_acl()
+{
+	for name in $files; do
+		[ ! -f "$work/new$name" ] || name=$work/new$name
+		! grep -q '^[.]include .*/exim-dsnacl[.]conf' "$name" 2>/dev/null || return 0
+	done
+	return 1
+}
+
 setup()
 {
 	find_exim
 	find_layout
 	[ -f "$so" ] || fail 69 "no $so: is this installed?"
 	own=$files
-	if [ $layout = split ]; then
-		for name in "$debian"/conf.d/main/*; do
+	[ "$layout" != template ] || [ ! -f $debian/exim4.conf.localmacros ] ||
+		own="$own $debian/exim4.conf.localmacros"
+	if [ "$layout" = split ]; then
+		for name in $(in_use main); do
 			[ "$name" = $debian/conf.d/main/00_deep ] || own="$own $name"
 		done
 	fi
@@ -477,10 +595,12 @@ setup()
 			unset old
 		fi
 	done
+	[ -z "$own_acl" ] || has_own_acl || echo "acl_not_smtp: its list is not found; put" \
+	    ".include $pieces/exim-dsnacl.conf first in it, else bounces do not tell of latches" >>"$work/notes"
 	[ ! -s "$work/notes" ] || sed 's/^/note: /' "$work/notes"
 	make_store=
 	if ! deeplatch stats >/dev/null 2>&1; then
-		echo "The store of latches is not there yet: deeplatch init --owner $user --group $group"
+		echo "To be made, too: the store of latches, by deeplatch init --owner $user --group $group"
 		make_store=1
 	fi
 	if [ -z "$made" ] && [ -z "$make_store" ]; then
@@ -489,7 +609,7 @@ setup()
 	fi
 	[ -z "$made" ] || try_new
 	[ -z "$dry" ] || {
-		echo 'deep-exim: nothing was changed'
+		echo "deep-exim: ${made:+Exim takes this; }nothing was changed"
 		return
 	}
 	need_root
@@ -502,17 +622,15 @@ setup()
 	[ -n "$made" ] || return 0
 	mkdir -p "$kept" && chmod 755 "$kept" || fail 73 "cannot make $kept"
 	for name in $made; do
-		mkdir -p "$kept/before${name%/*}" "$kept/after${name%/*}"
-		# The first set-up's is the administrator's own.
-		if [ ! -f "$kept/after$name" ] && [ -f "$name" ]; then
-			cp -p "$name" "$kept/before$name" || fail 73 "cannot keep a copy of $name"
-		fi
+		keep "$name"
+	done
+	trap '' 1 2 15		# no file is left half written
+	for name in $made; do
 		if [ -f "$name" ]; then
 			cat "$work/new$name" >"$name"
 		else
 			cp "$work/new$name" "$name"
 		fi || fail 73 "cannot write $name; what it held is in $kept/before$name"
-		cp "$work/new$name" "$kept/after$name"
 	done
 	generate
 	echo "deep-exim: done; what was there before is in $kept/before"
@@ -524,7 +642,8 @@ setup()
 undo()
 {
 	need_root
-	[ -d "$kept/after" ] || fail 66 "nothing to undo: there is no $kept/after"
+	[ -d "$kept/after" ] || fail 66 "nothing to undo: there is no $kept/after, where setup keeps" \
+	    'what it has changed; if it was lost, take the lines that have DEEP_ or deep/exim- out by hand'
 	made=$(cd "$kept/after" && find . -type f | sed 's/^\.//' | sort)
 	if [ -n "$chosen" ]; then
 		[ -f "$kept/after$chosen" ] || fail 66 "nothing to undo in $chosen: setup has changed:
@@ -543,12 +662,16 @@ $made"
 			echo "$name is removed"
 		elif ! [ -f "$name" ] || cmp -s "$name" "$kept/after$name"; then
 			cp "$kept/before$name" "$new"
-		elif ! diff3 -m "$name" "$kept/after$name" "$kept/before$name" >"$new"; then
+		elif ! undone "$name" >"$new"; then
 			fail 65 "$name was changed where the latches are: compare it with $kept/before$name by hand"
 		fi
 		[ -f "$new.gone" ] || diff -u "$name" "$new" |
 		    sed "1s|.*|--- $name|; 2s|.*|+++ $name|"
 	done
+	[ -z "$dry" ] || {
+		echo 'deep-exim: nothing was changed'
+		return
+	}
 	ask 'Make these changes?'
 	for name in $made; do
 		if [ -f "$work/new$name.gone" ]; then
@@ -654,8 +777,9 @@ check_routers()
 	listing routers >"$work/routers"
 	for name in $(sed -n 's/^\([^ ]*\) driver = \(dnslookup\|manualroute\)$/\1/p' \
 	    "$work/routers"); do
-		case " $guarded " in
-		*" $(of "$work/routers" "$name" transport) "*)	;;
+		transport=$(of "$work/routers" "$name" transport)
+		case "$transport $guarded " in
+		[$]*|*" $transport "*)	;;		# one that is expanded may be any
 		*)	continue ;;
 		esac
 		trouble=
@@ -688,36 +812,71 @@ check_routers()
 	done
 }
 
+# Exim gives up all groups but the one of the user.
+as_user()
+{
+	setpriv --reuid="$user" --regid="$group" --clear-groups "$@"
+}
+
 check_store()
 {
+	if [ -f "$conf" ]; then
+		good "deep.conf: $conf"
+	else
+		good "deep.conf: there is no $conf, so all defaults hold"
+		[ ! -f /etc/deep.conf ] || wrong "deep.conf: /etc/deep.conf is not read: mv /etc/deep.conf $conf"
+	fi
 	if deeplatch verify >"$work/log" 2>&1; then
 		good "store: $(tail -n 1 "$work/log")"
 	else
-		wrong "store: $(tail -n 1 "$work/log")"
-	fi
-	if ! command -v runuser >/dev/null || [ "$(id -u)" != 0 ]; then
-		remark "run by root, and with runuser(1), this looks at the store as $user too"
+		answer=$(tail -n 1 "$work/log")
+		case $answer in
+		*"there is no store"*)	answer="${answer%%; make*}; deep-exim setup makes it" ;;
+		esac
+		wrong "store: ${answer#deeplatch: }"
 		return
 	fi
-	answer=$(runuser -u "$user" -- deeplatch list 2>&1 >/dev/null) &&
-		good "store: $user can read it" || wrong "store: for $user: $answer"
-	path=$(sed -n 's|^[ 	]*url[ 	]*=[ 	]*sqlite:||p' "%sysconfdir%/deep.conf" 2>/dev/null)
+	if ! command -v setpriv >/dev/null || [ "$(id -u)" != 0 ]; then
+		remark "run by root, and with setpriv(1), this looks at the store as $user too"
+		return
+	fi
+	if answer=$(as_user deeplatch stats 2>&1 >/dev/null); then
+		good "store: $user can read it"
+	else
+		wrong "store: for $user: ${answer#deeplatch: }"
+	fi
+	path=$(sed -n 's|^[ 	]*url[ 	]*=[ 	]*sqlite:||p' "$conf" 2>/dev/null)
 	path=${path:-%localstatedir%/lib/deep/latches.db}
 	[ -f "$path" ] || return 0
 	for one in "$path" "$path-wal" "$path-shm"; do
 		[ -e "$one" ] || continue
-		runuser -u "$user" -- test -w "$one" ||
+		as_user test -w "$one" ||
 		    wrong "store: $user cannot write $one: chown $user:$group $one; chmod 660 $one"
 	done
 }
 
 check_domain()		# DOMAIN
 {
-	held=$($exim ${chosen:+-C "$chosen"} -be "\${dlfunc{$so}{latches}{$1}}" 2>&1)
-	echo "$1 holds: ${held:-nothing}"
+	check_service "$1" relay route=mx
+	[ -z "$(latches "$1" submission)" ] ||
+		check_service "$1" submission "route=host" " port=587 host=$1"
+}
+
+# Exim's own warnings are on its standard error.
+latches()		# DOMAIN SERVICE
+{
+	$exim ${chosen:+-C "$chosen"} -be "\${dlfunc{$so}{latches}{$1}{$2}}" 2>/dev/null
+}
+
+check_service()		# DOMAIN SERVICE MESSAGE SESSION
+{
+	held=$(latches "$1" "$2")
+	required=$(deeplatch show --service "$2" "$1" 2>/dev/null | sed -n 's/^required //p')
+	[ "$2" = relay ] && service='' || service=" ($2)"
+	echo "$1$service holds: ${held:-nothing}; required of it: ${required:-nothing}"
 	for tls in '' TLS1.3:TLS_AES_128_GCM_SHA256:128; do
 		answer=$($exim ${chosen:+-C "$chosen"} -be \
-		    "\${dlfunc{$so}{refusal}{$1}{tls=$tls}{route=mx}}" 2>&1)
+		    "\${dlfunc{$so}{refusal}{$1}{tls=$tls${4-}}{$3}}" 2>/dev/null)
 		echo "  ${tls:-clear text} would be ${answer:+refused: }${answer:-taken}"
 	done
 }
@@ -731,29 +890,31 @@ check()
 	fi
 	file=${chosen:-$($exim -bP configure_file 2>/dev/null | sed -n '$p')}
 	[ -f "$file" ] || fail 66 "no configuration file $file"
-	good "$exim: $(sed -n '1s/ #.*//p' "$work/bV"), with \${dlfunc; configuration $file"
+	good "$exim: $(sed -n '/^Exim version/s/ #.*//p' "$work/bV"), with \${dlfunc; configuration $file"
 	grep -q '^[.]include .*/exim-main[.]conf' "$file" ||
 	    wrong "$file: the latches are not in it: deep-exim setup puts them in"
 	if [ ! -f "$so" ]; then
 		wrong "$so is not there: all mail is deferred"
 	else
-		answer=$($exim -be "\${dlfunc{$so}{clause}{TLS1.3:TLS_AES_128_GCM_SHA256:128}}" 2>&1)
-		case $answer in
-		*'tls TLS_AES_128_GCM_SHA256')	good "$so is loaded" ;;
-		*)	wrong "$so cannot be loaded: $answer" ;;
-		esac
+		if loads "$file"; then
+			good "$so is loaded"
+		else
+			wrong "$so cannot be loaded: $answer"
+		fi
 	fi
 	check_transports
 	check_routers
-	acl=$($exim ${chosen:+-C "$chosen"} -bP acl_not_smtp 2>/dev/null | sed 's/.*= *//')
-	if [ -n "$acl" ] && [ "$acl" != "$($exim -bP acl_not_smtp 2>/dev/null | grep -v =)" ]; then
+	acl=$($exim ${chosen:+-C "$chosen"} -bP acl_not_smtp 2>/dev/null | sed -n 's/.*= *//p')
+	if [ -z "$acl" ]; then
+		wrong 'delivery status: there is no acl_not_smtp, so bounces do not tell of latches'
+	elif $exim ${chosen:+-C "$chosen"} -bP config 2>/dev/null | grep -q -F "{$so}{dsn}"; then
 		good "delivery status: acl_not_smtp = $acl"
 	else
-		wrong 'delivery status: there is no acl_not_smtp, so bounces do not tell of latches'
+		wrong "delivery status: acl_not_smtp = $acl does not call dsn, so bounces do not tell of latches: put exim-dsnacl.conf first in it"
 	fi
 	case $($exim ${chosen:+-C "$chosen"} -bP received_header_text 2>/dev/null) in
 	*"{$so}{clause}"*)	good 'Received has the tls clause behind for' ;;
-	*)	remark 'Received has a text of its own: is the tls clause in it? see exim-deep(8)' ;;
+	*)	remark 'Received does not call clause, so the tls clause of RFC 8314 is not in it, see exim-deep(8)' ;;
 	esac
 	check_store
 	grep -q '^options.*trust-ad' /etc/resolv.conf 2>/dev/null ||
@@ -763,7 +924,7 @@ check()
 	fi
 	[ -z "${domain-}" ] || check_domain "$domain"
 	[ $bad = 0 ] || {
-		echo "deep-exim: $bad of these are bad, see exim-deep(8)" >&2
+		echo "deep-exim: BAD $bad times, see exim-deep(8)" >&2
 		exit 78
 	}
 }
