@@ -258,6 +258,13 @@ says out "^  mx2.a.example  *last $(date -d @$now +%FT%TZ), 2 sessions, lacks tl
     'what a host lacks'
 d show c.example
 says out '^  tls13  *not known  ' 'D3.1-9: a latch without a row is shown'
+for command in show 'reset --dry-run'; do
+	# shellcheck disable=SC2086
+	d $command b.example
+	exits 1 "$command: nothing of that service"
+	says log "it is known for submission: see deeplatch ${command%% *} --service submission b.example\$" \
+	    "$command: and which service it is known for"
+done
 d show --service submission B.Example.
 says out "^exempt by hand, since $(date -d @$week +%FT%TZ)\$" 'an exempt name'
 d show old.example

@@ -134,6 +134,14 @@ def between(it, name, path):
             "%s: undo leaves what a package has brought%s" % (name, ", set up again" if again
             else ""), got.stderr)
     it.write(path, own.replace("# by hand\n", ""))
+    it.run("cp", "-p", "-R", "/etc/exim4", "/etc/kept", check=True)
+    it.run("deep-exim", "setup", "-y")
+    it.run("sh", "-c", "rm -r /etc/exim4/*; mv /usr/sbin/update-exim4.conf /tmp", check=True)
+    got = it.run("deep-exim", "undo", "-y")
+    same((got.returncode, it.run("ls", "/etc/exim4").stdout), (0, ""), "%s: undo when Debian's "
+        "packages are gone" % name, got.stderr)
+    it.run("sh", "-c", "mv /etc/kept/* /etc/exim4; rmdir /etc/kept; mv /tmp/update-exim4.conf "
+        "/usr/sbin; update-exim4.conf", check=True)
 
 
 def undo(it, name, before):
@@ -227,7 +235,8 @@ def by_hand(it, name):
     got = it.run("deep-exim", "setup", "-n")
     notes = [line for line in got.stdout.splitlines() if line.startswith("note: ")]
     same(([line.split(": ")[1] for line in notes], got.returncode),
-        (["router dnslookup", "section transports", "transport smarthost", "acl_not_smtp"], 0), "%s: a note for each thing that is not edited" % name, got.stdout, got.stderr)
+        (["router dnslookup", "section transports", "transport smarthost", "acl_not_smtp"], 0),
+        "%s: a note for each thing that is not edited" % name, got.stdout, got.stderr)
     ok(".include /usr/share/deep/exim-narrow.conf" in got.stdout, "%s: a comment is no option" %
         name, got.stdout)
     got = it.run("deep-exim", "check")

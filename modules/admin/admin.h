@@ -61,6 +61,8 @@ void	usage_of(const char *command) __attribute__((__noreturn__));	/* exits with 
 void	bad_option(const char *command, char *argv[]) __attribute__((__noreturn__));
 /* Says so where the name is that of a host of a [group] in deep.conf. */
 void	say_group(const struct admin *, const char *command, const struct deep_key *);
+/* Says so where another service has something of the name. */
+void	say_services(const struct admin *, const char *command, const struct deep_key *);
 void	open_store(struct admin *);		/* or exits with EX_UNAVAILABLE */
 void	store_failed(struct admin *) __attribute__((__noreturn__));
 /* Says what is amiss although the store answered. */

@@ -106,6 +106,24 @@ say_group(const struct admin *admin, const char *command, const struct deep_key 
 		    key->name, group.name, command, group.name);
 }
 
+/* A smarthost's latches are those of submission, and who asks may not know. */
+void
+say_services(const struct admin *admin, const char *command, const struct deep_key *key)
+{
+	static struct deep_record	record;
+	struct deep_key			other = *key;
+	int				service;
+
+	for (service = DEEP_RELAY; service <= DEEP_INBOUND; service++) {
+		other.service = (enum deep_service)service;
+		if (other.service != key->service &&
+		    deep_store_get(admin->store, &other, &record) == DEEP_YES)
+			warnx("it is known for %s: see deeplatch %s --service %s %s",
+			    deep_service_name(other.service), command, deep_service_name(other.service),
+			    key->name);
+	}
+}
+
 void
 open_store(struct admin *admin)
 {

@@ -65,6 +65,7 @@ reset_name(struct reset *reset, const char *domain)
 	if (answer == DEEP_NO) {
 		printf("nothing is known of %s (%s)\n", key.name, deep_service_name(key.service));
 		say_group(reset->admin, "reset", &key);
+		say_services(reset->admin, "reset", &key);
 		if (!reset->dry_run)
 			drop_failed(reset, &key);
 		return;

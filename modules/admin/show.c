@@ -237,7 +237,9 @@ run_show(struct admin *admin, int argc, char *argv[])
 		store_failed(admin);
 	if (show.json)
 		show_json(&show);
-	else if (show.answer == DEEP_NO)
+	else if (show.answer == DEEP_NO) {
 		say_group(admin, "show", &show.key);
+		say_services(admin, "show", &show.key);
+	}
 	return show.answer == DEEP_YES ? DONE : NOTHING;
 }

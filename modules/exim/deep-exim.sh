@@ -525,7 +525,7 @@ need_root()
 
 generate()
 {
-	[ $layout = plain ] || update-exim4.conf ||
+	[ "$layout" = plain ] || ! command -v update-exim4.conf >/dev/null || update-exim4.conf ||
 	    fail 70 'update-exim4.conf fails; deep-exim undo takes the change back'
 }
 
@@ -657,10 +657,12 @@ $made"
 		esac
 		new=$work/new$name
 		mkdir -p "${new%/*}"
-		if ! [ -f "$kept/before$name" ]; then
+		if ! [ -f "$name" ]; then	# so it stays, as after the end of Debian's package
+			: >"$new.gone"
+		elif ! [ -f "$kept/before$name" ]; then
 			: >"$new.gone"
 			echo "$name is removed"
-		elif ! [ -f "$name" ] || cmp -s "$name" "$kept/after$name"; then
+		elif cmp -s "$name" "$kept/after$name"; then
 			cp "$kept/before$name" "$new"
 		elif ! undone "$name" >"$new"; then
 			fail 65 "$name was changed where the latches are: compare it with $kept/before$name by hand"
