@@ -111,7 +111,7 @@ def between(it, name, path):
     text = it.read(path)
     mine = text.replace("begin retry", "# by hand\nbegin retry") if "begin retry" in text \
         else "# by hand\n" + text
-    it.write(path, mine.replace(".include /usr/share/deep/exim-dsn.conf\n", ""))
+    it.write(path, mine.replace(".include /usr/share/deep/exim-narrow.conf\n", ""))
     got = it.run("deep-exim", "setup", "-y")
     same((got.returncode, it.read(path)), (0, mine), "%s: a later set-up, of a file that was "
         "changed by hand" % name, got.stderr)

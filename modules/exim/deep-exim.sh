@@ -554,7 +554,10 @@ has_pieces()		# FILE
 undone()		# FILE: as it would be without what setup did to it
 {
 	if has_pieces "$1"; then
-		diff3 -m "$1" "$kept/after$1" "$kept/before$1"
+		# without the lines .include, so that one that is elsewhere does no harm
+		sed '/^[.]include .*\/exim-[a-z]*[.]conf$/d' "$1" >"$work/mine"
+		sed '/^[.]include .*\/exim-[a-z]*[.]conf$/d' "$kept/after$1" >"$work/after"
+		diff3 -m "$work/mine" "$work/after" "$kept/before$1"
 	else
 		cat "$1"
 	fi
