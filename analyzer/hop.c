@@ -198,7 +198,7 @@ static int
 is_none(struct deep_str fact)
 {
 	return deep_is(fact, "none") || deep_is(fact, "no") || deep_is(fact, "not") ||
-	    deep_is(fact, "(none)") || deep_is(fact, "-");
+	    deep_is(fact, "(none)") || deep_is(fact, "(null)") || deep_is(fact, "-");
 }
 
 /* What one statement says, put to what the others said. */
@@ -472,13 +472,20 @@ is_local(const struct hop *hop, const struct deep_received *field,
 	return hop->from.p == NULL && hop->with.p == NULL && hop->by.p != NULL && !hop->is_tls;
 }
 
+/* "TLSv1.2": no place of a form hides it, for a row of any comment begins with "*TLS". */
+static int
+is_version(struct deep_str word)
+{
+	return word.n > 3 && memcmp(word.p, "TLS", 3) == 0 && deep_tls_version(word) != 0;
+}
+
 /* As far as a place of a form goes (form.c), which therefore cannot hide such a word.
  * Where the client's own words stand, its name or that of its user, they say nothing. */
 static int
 has_tls_word(struct deep_str text)
 {
 	static const char *const words[] = { "TLS", "SSL", "STARTTLS", "TLS:", "SSL:", "STARTTLS:",
-		"encrypted", "cipher" };
+		"encrypted", "encrypted:", "cipher", "cipher:" };
 	static const char inside[] = ".:@+-_";
 	struct deep_str word = { text.p, 0 };
 	size_t i, k;
@@ -496,6 +503,7 @@ has_tls_word(struct deep_str text)
 			return 0;
 		for (k = 0; k < sizeof(words) / sizeof(words[0]); k++)
 			found |= deep_is(word, words[k]);
+		found |= is_version(word);
 		word.p = text.p + i + 1;
 		word.n = 0;
 	}

@@ -118,10 +118,20 @@ test_verdicts(void)
 		{ FROM "(over TLS, as told) " BY "with ESMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM "(starttls: yes) " BY "with SMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM BY "with ESMTP id 1 (link=encrypted)" DATE, "unknown", FLAG_TLS_UNREAD },
+		{ FROM BY "with ESMTP id 1 (TLSv1.2 ok)" DATE, "unknown", FLAG_TLS_UNREAD },
+		{ FROM "(Cipher: AES256-SHA) " BY "with ESMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM "(over TLS, as told) " BY "with ESMTPS id 1" DATE, "tls", 0 },
+		{ FROM USING("TLSv1.2", "DHE-RSA-AES256-GCM-SHA384") "(using TLSv1.2 with cipher"
+		  " DHE-RSA-AES256-GCM-SHA384 (256/256 bits) key-exchange DHE (2048 bits)) " BY "with ESMTPS id 1" DATE,
+		  "strong", 0 },
+		/* ZMailer's client says in its HELO what ZMailer does not */
+		{ "from a.example.net ([192.0.2.1]:1 \"EHLO TLS-CIPHER: AES256-SHA keybits 256/256 version TLSv1.2\""
+		  " TLS-CIPHER: <none>) " BY "with ESMTP id 1" DATE, "clear", 0 },
+		{ "from a.example.net by b.example.net with POP3-SSL" DATE, "tls", 0 },
 		{ FROM "(not using TLS) " BY "with ESMTP id 1" DATE, "clear", 0 },
 		{ FROM BY "with ESMTP (NOT encrypted)" DATE, "clear", 0 },
 		{ FROM BY "with SMTP (version=NONE cipher=NONE bits=0/0)" DATE, "clear", 0 },
+		{ FROM BY "with SMTP (version=(null) cipher=(null) bits=0/0)" DATE, "clear", 0 },
 		{ FROM BY "with Microsoft SMTP Server (version=None, cipher=None) id 1" DATE, "clear", 0 },
 		/* but the client's own words are */
 		{ "from TLS (HELO TLS) (192.0.2.1) " BY "with SMTP" DATE, "clear", 0 },
