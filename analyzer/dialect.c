@@ -85,6 +85,7 @@ static const char *const place_names[PLACES] = {
 static const struct { const char *text; enum client client; } clients[] = {
 	{ "No client certificate requested", CLIENT_NONE },
 	{ "Client did not present a certificate", CLIENT_NONE },
+	{ "Client certificate not present", CLIENT_NONE },
 	{ "verified OK", CLIENT_VERIFIED }, { "not verified", CLIENT_UNVERIFIED },
 	{ "OK", CLIENT_VERIFIED }, { "YES", CLIENT_VERIFIED },
 	{ "NO", CLIENT_NONE }, { "NOT", CLIENT_NONE }, { "NONE", CLIENT_NONE },
