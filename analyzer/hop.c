@@ -201,6 +201,14 @@ is_none(struct deep_str fact)
 	    deep_is(fact, "(none)") || deep_is(fact, "(null)") || deep_is(fact, "-");
 }
 
+/* Whether it is one that was in use; that of SSL 2 is a small number as those are that
+ * stand for none. */
+static int
+is_said(int version)
+{
+	return version == DEEP_SSL2 || version > DEEP_TLS_LABEL;
+}
+
 /* What one statement says, put to what the others said. */
 static void
 take_finding(struct hop *hop, const struct finding *found, int *version, int *clear,
@@ -230,10 +238,10 @@ take_finding(struct hop *hop, const struct finding *found, int *version, int *cl
 	if (fact[FACT_VERSION].p != NULL) {
 		int v = found->version;
 
-		if (*version > DEEP_TLS_LABEL && v > DEEP_TLS_LABEL && v != *version) {
+		if (is_said(*version) && is_said(v) && v != *version) {
 			hop->flags |= FLAG_CONTRADICTION;
 			*version = v < *version ? v : *version;	/* never better than it may be */
-		} else if (v != 0 && *version <= DEEP_TLS_LABEL) {
+		} else if (v != 0 && !is_said(*version)) {
 			*version = v;
 		}
 	}
@@ -363,7 +371,7 @@ static void
 read_suite(struct hop *hop, int version, const struct deep_group *group)
 {
 	const struct deep_group *carried = hop->group;
-	int negotiated = version > DEEP_TLS_LABEL ? version : 0;
+	int negotiated = is_said(version) ? version : 0;
 
 	/* as it is written; the version helps only where the name alone does not do */
 	if (hop->suite_text.p != NULL && hop->suite == NULL) {

@@ -76,6 +76,7 @@ test_verdicts(void)
 		{ FROM USING("TLSv1.2", "ECDHE-RSA-AES256-GCM-SHA384") BY "with ESMTP id 1" DATE, "strong", 0 },
 		{ FROM USING("TLSv1.1", "AES256-SHA") BY "with ESMTPS id 1" DATE, "weak", FLAG_OBSOLETE },
 		{ FROM USING("TLSv1.2", "DES-CBC3-SHA") BY "with ESMTPS id 1" DATE, "weak", FLAG_OBSOLETE },
+		{ FROM USING("SSLv2", "DES-CBC3-MD5") BY "with ESMTP id 1" DATE, "weak", FLAG_SUITE_UNKNOWN },
 		{ FROM USING("TLSv1.2", "RC4-SHA") BY "with ESMTPS id 1" DATE, "weak", FLAG_OBSOLETE },
 		{ FROM USING("TLSv1.2", "ECDHE-RSA-RC4-SHA") BY "with ESMTPS id 1" DATE, "weak", FLAG_DISCOURAGED },
 		{ FROM USING("TLSv1.2", "ECDHE-RSA-NULL-SHA") BY "with ESMTPS id 1" DATE, "weak", 0 },
