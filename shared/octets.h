@@ -60,11 +60,11 @@ octets_copy(char *to, const char *p, size_t n)
 static inline octets
 octets_few(const char *p, size_t n)
 {
-	char copy[sizeof(octets)] = "";
+	octets text = { 0 };
 
 	if (n > 0)
-		(void)octets_copy(copy, p, n);
-	return octets_at(copy);
+		(void)octets_copy((char *)&text, p, n);
+	return text;
 }
 
 /* Bit n: it is so of octet n. */
