@@ -50,7 +50,7 @@ struct ask {
 };
 struct told {
 	uint64_t		number;
-	enum ask_kind		kind;		/* GET, or LEARN: only that it is done with */
+	uint64_t		learnt;		/* LEARNs that the keeper is done with so far */
 	enum deep_status	status;
 	char			error[256];
 	unsigned char		record[offsetof(struct deep_record, host)];
@@ -82,7 +82,7 @@ struct latch {
 	struct known		 known[KNOWN_MAX];
 	struct later		*later, **later_end;	/* what is not in the socket yet, in order */
 	size_t			 nlater;
-	size_t			 nfacts;	/* LEARNs that the keeper is not done with */
+	uint64_t		 sent, learnt;	/* LEARNs, and of them what the keeper is done with */
 	struct event_base	*base;
 	const struct settings	*settings;
 	struct event		*reader, *writer;
@@ -194,6 +194,7 @@ latch_keeper(int fd, const struct settings *settings)
 	enum deep_status		 status;
 	char				 warning[256] = "";
 	int64_t				 tried = -REOPEN_MS, end = 0;
+	uint64_t			 learnt = 0;
 	size_t				 left = 0;
 	ssize_t				 n;
 
@@ -215,7 +216,6 @@ latch_keeper(int fd, const struct settings *settings)
 		memset(&told, 0, sizeof(told));
 		memset(&record, 0, sizeof(record));
 		told.number = ask.number;
-		told.kind = ask.kind;
 		status = DEEP_FAIL;
 		if (ask.kind == ASK_GET && worker_now() > ask.deadline)
 			snprintf(told.error, sizeof(told.error), "the store was too slow");
@@ -239,8 +239,10 @@ latch_keeper(int fd, const struct settings *settings)
 				    DEEP_LATCH_NONE, warning);
 		}
 		told.status = status;
+		told.learnt = learnt += ask.kind == ASK_LEARN;
 		memcpy(told.record, &record, sizeof(told.record));
-		/* Of a worker that is gone recv(2) tells, behind the last that it said. */
+		/* Of a worker that is gone recv(2) tells, behind the last that it said.  One that
+		 * has no room for what nobody waits for is told with the next. */
 		if (ask.kind == ASK_GET)
 			(void)!send(fd, &told, sizeof(told), MSG_NOSIGNAL);
 		else if (ask.kind == ASK_LEARN)
@@ -420,8 +422,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 			return;
 		if (n != (ssize_t)sizeof(told))
 			break;
-		if (told.kind == ASK_LEARN && latch->nfacts > 0)
-			latch->nfacts--;
+		latch->learnt = told.learnt;
 		if ((query = take(latch, told.number)) == NULL)
 			continue;		/* given up before */
 		memcpy(latch->record, told.record, sizeof(told.record));
@@ -437,7 +438,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	event_del(latch->reader);
 	event_del(latch->writer);
 	latch->dead = 1;
-	lost("the store's process is gone", latch->nfacts);
+	lost("the store's process is gone", (size_t)(latch->sent - latch->learnt));
 	for (; latch->later != NULL; shift(latch))
 		;
 	while ((query = latch->queries) != NULL) {
@@ -557,7 +558,7 @@ latch_learn(struct latch *latch, const struct deep_key *key, const struct deep_s
 	snprintf(ask.host, sizeof(ask.host), "%s", host);
 	snprintf(ask.text, sizeof(ask.text), "%s", id);
 	if (ask_keeper(latch, &ask) == 0) {
-		latch->nfacts++;
+		latch->sent++;
 		return 0;
 	}
 	metric(METRIC_FACTS_LOST, 1);
