@@ -982,8 +982,10 @@ def modes(it):
     new_store(it)
     group = it.read("/etc/group")
     for command, words, hint in (("true", None, ""),
-        ("chmod 755 /var/lib/deep", "may not write to it", ""),
-        ("chmod 2770 /var/lib/deep; chmod 640 /var/lib/deep/latches.db", "of mode 0660", ""),
+        # what SQLite needs beside the file is there, and who may not make it can use it
+        ("chmod 755 /var/lib/deep", None, ""),
+        ("chown root /var/lib/deep; rm /var/lib/deep/latches.db-*", "may not write to it", ""),
+        ("chown deep /var/lib/deep; chmod 2770 /var/lib/deep; chmod 640 /var/lib/deep/latches.db", "of mode 0660", ""),
         ("chmod 660 /var/lib/deep/latches.db; chgrp root /var/lib/deep", "and of its folder", ""),
         ("chgrp deep /var/lib/deep; sed -i 's/:opensmtpd$/:/' /etc/group", "of the group",
             "; usermod -a -G deep opensmtpd")):
