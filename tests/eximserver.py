@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: ISC
 """
 eximserver: a real Exim that receives: the tls clause of its Received field, read back
-by deeptrace; contrib/exim/server.conf; and mail from domains that used TLS before.
+by deeptrace; contrib/exim/exim-server.conf; and mail from domains that used TLS before.
 """
 import json
 import os
@@ -128,9 +128,9 @@ def clauses(it):
 
 
 def profile(it):
-    """contrib/exim/server.conf, and the letter of 2013."""
+    """contrib/exim/exim-server.conf, and the letter of 2013."""
     exim = Server(it)
-    it.install(TOP + "/contrib/exim/server.conf", "/etc/exim4/server.conf")
+    it.install(TOP + "/contrib/exim/exim-server.conf", "/etc/exim4/server.conf")
     text = it.read("/etc/exim4/exim4.conf")
     text = re.sub(r"^tls_(certificate|privatekey|advertise_hosts) .*\n", "", text,
         flags=re.M)
