@@ -499,7 +499,7 @@ has_tls_word(struct deep_str text)
 	size_t i, k;
 	int found = 0;
 
-	if (text.n == 0 || memchr(text.p, '[', text.n) != NULL || memchr(text.p, '@', text.n) != NULL)
+	if (text.n == 0 || memchr(text.p, '[', text.n) != NULL)
 		return 0;
 	for (i = 0; i <= text.n; i++) {
 		if (i < text.n && (isalnum((unsigned char)text.p[i]) || (text.p[i] & 0x80) != 0 ||

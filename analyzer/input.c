@@ -398,6 +398,19 @@ envelope_length(const char *text, size_t n)
 	return (size_t)(p - text);
 }
 
+/* Those before the header of a message that went through an editor: a byte order mark,
+ * empty lines. */
+static size_t
+margin_length(const char *text, size_t n)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	size_t at = n >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0 ? strlen(mark) : 0;
+
+	while (at < n && (text[at] == '\n' || (text[at] == '\r' && at + 1 < n && text[at + 1] == '\n')))
+		at++;
+	return at < n ? at : 0;
+}
+
 /* The octets of a text without the empty line that an mbox puts behind it. */
 static size_t
 without_empty_line(const char *text, size_t n)
@@ -414,7 +427,7 @@ without_empty_line(const char *text, size_t n)
 static enum deep_status
 next_of_file(struct input *in, struct message *message)
 {
-	size_t end, skip = 0, stop = 0;
+	size_t end, skip, stop = 0;
 	int found, answer = 1;
 
 	memset(message, 0, sizeof(*message));
@@ -439,8 +452,8 @@ next_of_file(struct input *in, struct message *message)
 	}
 	message->file = in->path;
 	message->offset = in->base + (int64_t)in->at;
-	if (in->is_mbox)
-		skip = envelope_length(in->buf + in->at, end);
+	skip = in->is_mbox ? envelope_length(in->buf + in->at, end) :
+	    margin_length(in->buf + in->at, end);
 	if (found && in->has_length) {
 		size_t announced = announced_end(in->buf + in->at + skip, end - skip);
 

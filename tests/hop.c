@@ -119,6 +119,7 @@ test_verdicts(void)
 		{ FROM "(over TLS, as told) " BY "with ESMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM "(starttls: yes) " BY "with SMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM BY "with ESMTP id 1 (link=encrypted)" DATE, "unknown", FLAG_TLS_UNREAD },
+		{ FROM "(user a@example.org, using TLS) " BY "with ESMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM BY "with ESMTP id 1 (TLSv1.2 ok)" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM "(Cipher: AES256-SHA) " BY "with ESMTP id 1" DATE, "unknown", FLAG_TLS_UNREAD },
 		{ FROM "(over TLS, as told) " BY "with ESMTPS id 1" DATE, "tls", 0 },

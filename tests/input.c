@@ -72,6 +72,10 @@ static const struct row {
 	  "one\n\n" ENVELOPE B, "Content-Length: 99999999999999999999999\n\none\n|" B
 	  "|" },
 	{ "an empty line", "\n", "\n|" },
+	{ "empty lines before the header", "\n\r\n\n" B, B "|" },
+	{ "a byte order mark", "\xef\xbb\xbf" B, B "|" },
+	{ "both", "\xef\xbb\xbf\r\n" B, B "|" },
+	{ "a mark in an mbox is text", ENVELOPE "\xef\xbb\xbf" B, "\xef\xbb\xbf" B "|" },
 	{ "nothing", "", "" },
 };
 #define NROW	(sizeof(rows) / sizeof(rows[0]))
