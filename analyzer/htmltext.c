@@ -90,11 +90,14 @@ html_lines(FILE *out, struct deep_str text, size_t most)
 		size_t whole = end == NULL ? left : (size_t)(end - line.p) + 1;
 
 		line.n = whole - (end != NULL) - (end != NULL && whole > 1 && end[-1] == '\r');
-		html_text(out, line, 0);
-		if (end != NULL)
-			putc('\n', out);
-		line.p += whole;
 		left -= whole;
+		end = line.p + whole;
+		for (; line.n > 0 && *line.p == '\t'; line.p++, line.n--)
+			putc('\t', out);		/* as a fold begins */
+		html_text(out, line, 0);
+		if (end[-1] == '\n')
+			putc('\n', out);
+		line.p = end;
 	}
 	if (text.n > most)
 		fputs("\342\200\246", out);

@@ -60,11 +60,12 @@ octets_copy(char *to, const char *p, size_t n)
 static inline octets
 octets_few(const char *p, size_t n)
 {
-	octets text = { 0 };
+	char copy[sizeof(octets)];
 
+	memset(copy, 0, sizeof(copy));
 	if (n > 0)
-		(void)octets_copy((char *)&text, p, n);
-	return text;
+		(void)octets_copy(copy, p, n);
+	return octets_at(copy);
 }
 
 /* Bit n: it is so of octet n. */

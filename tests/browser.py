@@ -373,8 +373,8 @@ try:
        and "TLSv1.2" in g["hops"][1]["label"][0] and "+2 s" in g["hops"][1]["label"][0],
        "sample: version, suite, group and delay stand at the arrow", [h["label"] for h in g["hops"]])
     raw = browser.run("return [...document.querySelectorAll('tr.raw pre')].map(e => e.textContent)")
-    ok("from [192.0.2.10] (helo=laptop.example.org) by mail.example.org" in raw[0] and len(raw) == 9,
-       "sample: the field behind each hop", raw[:1])
+    ok("from [192.0.2.10] (helo=laptop.example.org)\n\tby mail.example.org" in raw[0] and len(raw) == 9,
+       "sample: the field behind each hop, as it is folded", raw[:1])
     groups = browser.run("return [...document.querySelectorAll('pre')].map(e => e.textContent).filter(t =>"
                          "/^(Reporting-MTA|Final-Recipient)/.test(t))")
     ok(groups == ["Reporting-MTA: dns; store.example.net\nOriginal-Envelope-Id: sample-1\n"
