@@ -470,6 +470,7 @@ struct style {
 	unsigned	columns;	/* of the terminal; 0: as many as it takes */
 };
 extern struct style style;			/* of the text output, set once at the start */
+int	output_end(int status);		/* status, or EX_IOERR with a message: not all was written */
 extern const struct output output_text, output_quiet, output_json, output_html, output_csv,
     output_dot, output_mermaid;
 

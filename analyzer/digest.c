@@ -52,7 +52,6 @@ base64url(char *to, const unsigned char *from, size_t n)
 
 	base64url_encode_init(&context);
 	length = base64_encode_update(&context, to, n, from);
-	to[length] = '\0';
 	if (n % 3 != 0)			/* what is left, without the padding behind it */
 		(void)base64_encode_final(&context, to + length);
 	to[(n * 8 + 5) / 6] = '\0';

@@ -492,8 +492,7 @@ is_version(struct deep_str word)
 static int
 has_tls_word(struct deep_str text)
 {
-	static const char *const words[] = { "TLS", "SSL", "STARTTLS", "TLS:", "SSL:", "STARTTLS:",
-		"encrypted", "encrypted:", "cipher", "cipher:" };
+	static const char *const words[] = { "TLS", "SSL", "STARTTLS", "encrypted", "cipher" };
 	static const char inside[] = ".:@+-_";
 	struct deep_str word = { text.p, 0 };
 	size_t i, k;
@@ -509,9 +508,10 @@ has_tls_word(struct deep_str text)
 		}
 		if (deep_is(word, "helo") || deep_is(word, "ehlo"))
 			return 0;
+		found |= is_version(word);
+		word.n -= word.n > 0 && word.p[word.n - 1] == ':';
 		for (k = 0; k < sizeof(words) / sizeof(words[0]); k++)
 			found |= deep_is(word, words[k]);
-		found |= is_version(word);
 		word.p = text.p + i + 1;
 		word.n = 0;
 	}

@@ -85,9 +85,5 @@ main(int argc, char *argv[])
 		status = command->run(argc - 1, argv + 1);
 	else
 		status = command->run(argc, argv);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		warn("standard output");
-		status = EX_IOERR;
-	}
-	return status;
+	return output_end(status);
 }

@@ -6,7 +6,10 @@
  * (RFC 3629 4).
  */
 #define LIBBSD_OPENBSD_VIS		/* libbsd 0.11 asks which strnvis() is meant; none is */
+#include <err.h>
+#include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <vis.h>
 
 #include "analyzer.h"
@@ -100,4 +103,14 @@ visible(const char *text)
 		p = vis(p, (unsigned char)*text++, VIS_OCTAL, 0);
 	*p = '\0';
 	return shown;
+}
+
+int
+output_end(int status)
+{
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		warn("standard output");
+		status = EX_IOERR;
+	}
+	return status;
 }
