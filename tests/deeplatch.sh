@@ -946,49 +946,5 @@ for unit in contrib/systemd/*.service; do
 	exits 0 "$unit: deeplatch $line"
 done
 
-# Completion, in a real bash.
-
-if command -v bash >/dev/null; then
-	cat >"$work/complete" <<'END'
-. modules/admin/deeplatch.bash
-complete_line()		# WORD ...: what may stand in place of the last one
-{
-	COMP_WORDS=("$@")
-	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-	COMPREPLY=()
-	_deeplatch
-	echo "${COMPREPLY[*]}"
-}
-PATH=.:$PATH
-complete_line "$@"
-END
-	completes()	# EXPECTED WORD ...
-	{
-		expected=$1
-		shift
-		is "$(bash "$work/complete" "$@" 2>&1)" "$expected" "completion: $*"
-	}
-	completes 'show stats' deeplatch s
-	completes 'verify' deeplatch v
-	completes '--keep' deeplatch reset --k
-	completes 'tls10 tls11 tls12' deeplatch list --latch tls1
-	completes 'enforce' deeplatch list --mode e
-	completes 'postfix' deeplatch import --format p
-	completes 'add remove list' deeplatch exempt ''
-	completes 'tls-required-no tlsrpt' deeplatch check --bypass tls
-	completes 'ch1.example ch2.example' deeplatch -f "$work/deep.conf" show ch
-	completes 'refused reset' deeplatch log --kind re
-	for command in init list show check reset exempt purge export import verify stats log expiry; do
-		bash "$work/complete" deeplatch "$(echo $command | cut -c 1-3)" |
-		    tr ' ' '\n' | grep -q -x $command
-		ok $? "completion has $command"
-		./deeplatch $command --help | grep -o -e '--[a-z-]*' | sort -u >"$work/given"
-		bash "$work/complete" deeplatch $command -- | tr ' ' '\n' | sed '/^$/d' | sort -u >"$work/told"
-		is "$(cat "$work/told")" "$(cat "$work/given")" "completion has its options: $command"
-	done
-else
-	skip 'bash is not installed' 'completion'
-fi
-
 echo "1..$count"
 [ $failures = 0 ]
