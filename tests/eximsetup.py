@@ -308,7 +308,7 @@ def plain(it):
     ok("/etc/deep.conf is not read: mv" in got.stdout, "%s: a deep.conf that is not where it "
         "is read" % name, got.stdout, got.stderr)
     for words, status in ((("--help",), 0), (("--version",), 0), ((), 64), (("nonsense",), 64),
-        (("setup", "--nonsense"), 64)):
+        (("setup", "--nonsense"), 64), (("check", "-n"), 64), (("check", "-y"), 64)):
         same(it.run("deep-exim", *words).returncode, status, "%s: deep-exim %s" % (name,
             " ".join(words)))
     got = it.run("deep-exim", "check", "no such domain")
@@ -316,6 +316,27 @@ def plain(it):
         got.stdout, got.stderr)
     same(it.run("deep-exim", "setup", "-y", user="alice").returncode, 77, "%s: not root" %
         name)
+    store(it, name)
+
+
+def store(it, name):
+    """One that is there, and cannot be read: it is not to be made."""
+    got = it.run("deep-exim", "setup", "-n", user="alice")
+    ok(got.returncode == 0 and "Permission denied" in got.stdout and "To be made" not in
+        got.stdout, "%s: a store that only root can read" % name, got.stdout, got.stderr)
+    before = tree(it)
+    for what, said, do, undo in (
+        ("a store that is none", "/var/lib/deep/latches.db: damaged", "mv /var/lib/deep "
+            "/var/lib/away; mkdir /var/lib/deep; echo nonsense >/var/lib/deep/latches.db",
+            "rm -r /var/lib/deep; mv /var/lib/away /var/lib/deep"),
+        ("a bad deep.conf", "/etc/deep.conf:1", "echo nonsense = 1 >/etc/deep.conf",
+            ": >/etc/deep.conf")):
+        it.run("sh", "-c", do, check=True)
+        got = it.run("deep-exim", "setup", "-y")
+        it.run("sh", "-c", undo, check=True)
+        ok(got.returncode == 78 and said in got.stderr and "To be made" not in got.stdout and
+            tree(it) == before, "%s: set up with %s: nothing is changed" % (name, what),
+            got.stdout[-300:], got.stderr)
 
 
 def libraries(program):

@@ -602,10 +602,13 @@ setup()
 	    ".include $pieces/exim-dsnacl.conf first in it, else bounces do not tell of latches" >>"$work/notes"
 	[ ! -s "$work/notes" ] || sed 's/^/note: /' "$work/notes"
 	make_store=
-	if ! deeplatch stats >/dev/null 2>&1; then
+	answer=$(deeplatch stats 2>&1 >/dev/null) || case $(id -u):$answer in
+	*"there is no store"*)
 		echo "To be made, too: the store of latches, by deeplatch init --owner $user --group $group"
-		make_store=1
-	fi
+		make_store=1 ;;
+	0:*)	fail 78 "the store: ${answer#deeplatch: }; nothing was changed" ;;
+	*)	echo "note: the store: ${answer#deeplatch: }" ;;
+	esac
 	if [ -z "$made" ] && [ -z "$make_store" ]; then
 		echo 'deep-exim: all is set up; deep-exim check looks at it'
 		return
@@ -954,7 +957,8 @@ while [ $# -gt 0 ]; do
 	shift
 done
 case $command in
-setup|undo|check)	;;
+setup|undo)	;;
+check)	[ -z "$yes$dry" ] || fail 64 'check changes nothing and asks nobody: it takes neither -n nor -y' ;;
 *)	usage >&2; exit 64 ;;
 esac
 work=$(mktemp -d "${TMPDIR:-/tmp}/deep-exim.XXXXXX") || exit 73
