@@ -1,6 +1,7 @@
 #!/bin/sh
 # Copyright (c) 2026 the DEEP authors
 # SPDX-License-Identifier: ISC
+# Needs: python3
 #
 # D4-1, D4-3, X-8, X-9, X-10: real mail through real servers.  Exim, OpenSMTPD
 # and two Postfix stand in a network of their own (192.0.2.0/24 on a loopback

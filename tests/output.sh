@@ -1,6 +1,7 @@
 #!/bin/sh
 # Copyright (c) 2026 the DEEP authors
 # SPDX-License-Identifier: ISC
+# Needs: python3
 #
 # output.sh - what deeptrace lets through to a terminal and into JSON, and its
 # exit status where input or output is not what it should be.

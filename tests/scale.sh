@@ -1,6 +1,7 @@
 #!/bin/sh
 # Copyright (c) 2026 the DEEP authors
 # SPDX-License-Identifier: ISC
+# Needs: python3 jq
 #
 # scale.sh - deeptrace over archives: several processes, packed input, counts
 # that are put together, runs that are interrupted, progress, and memory.
