@@ -57,7 +57,8 @@ struct dialects {
 	size_t		 nrow;
 	struct row	*first[PLACES][256];	/* by the head's first octet */
 	struct row	*any[PLACES];		/* whose head is empty or not at the start */
-	struct row	*anywhere[PLACES];	/* those of them that are not AT_END, in no order */
+	struct row	*anywhere[PLACES];	/* those of them that are not AT_END and whose head
+						 * holds no other's, in no order */
 	unsigned char	may_end[PLACES][256];	/* 1: a text that ends so may have the head of one that is */
 	pcre2_match_data *match;
 	pcre2_match_context *context;
@@ -126,6 +127,24 @@ compile(struct row *row)
 	return 0;
 }
 
+/* Where such a head stands, so does each that it holds: they are enough to look for. */
+static void
+add_anywhere(struct row **link, struct row *row)
+{
+	struct row **first = link;
+
+	while (*link != NULL) {
+		if (strstr(row->head, (*link)->head) != NULL)
+			return;
+		if (strstr((*link)->head, row->head) != NULL)
+			*link = (*link)->further;
+		else
+			link = &(*link)->further;
+	}
+	row->further = *first;
+	*first = row;
+}
+
 /* Files first: a row of a file is put before those that are there. */
 static int
 add(struct dialects *all, const char *name, enum place place, const char *head, enum says says,
@@ -157,8 +176,7 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 	if (row->where == AT_END && row->nhead > 0) {
 		all->may_end[place][(unsigned char)row->last] = 1;
 	} else if (row->where != AT_START || row->nhead == 0) {
-		row->further = all->anywhere[place];
-		all->anywhere[place] = row;
+		add_anywhere(&all->anywhere[place], row);
 	}
 	row->next = *link;
 	*link = row;

@@ -243,11 +243,13 @@ is_there(const char *p, const char *end, const char *literal, size_t n)
 	return (size_t)(end - p) >= n && memcmp(p + 8, literal + 8, n - 8) == 0;
 }
 
-/* Whether the text goes on with this node, being at a piece. */
+/* Whether the text goes on with this node at p; *next is where the piece behind its place
+ * begins then. */
 static int
-goes_on(const struct forms *forms, struct search *s, const struct node *node, size_t piece)
+goes_on(const struct forms *forms, struct search *s, const struct node *node, const char *p,
+    const char **next)
 {
-	const char *p = s->piece[piece], *end = s->text.p + s->text.n;
+	const char *end = s->text.p + s->text.n;
 	struct deep_str run;
 	unsigned flags;
 
@@ -257,17 +259,15 @@ goes_on(const struct forms *forms, struct search *s, const struct node *node, si
 	run.n = (size_t)(end - run.p);
 	if (node->kind == END)
 		return run.n == 0;
-	if (piece + 1 == PIECES_MAX)
-		return 0;
 	if (node->kind == DATE) {
 		if (run.n == 0 || deep_space(*run.p) || *run.p == '(' ||
 		    deep_date_next(&run, &s->date, NULL) != DEEP_YES)
 			return 0;
-		s->piece[piece + 1] = run.p;
+		*next = run.p;
 		return 1;
 	}
-	s->piece[piece + 1] = run_end(run.p, end, &flags);
-	run.n = (size_t)(s->piece[piece + 1] - run.p);
+	*next = run_end(run.p, end, &flags);
+	run.n = (size_t)(*next - run.p);
 	if (flags != node->flags || !may_be_open(run, flags))
 		return 0;
 	return node->kind == NAME ||
@@ -315,17 +315,17 @@ form_read(struct forms *forms, struct deep_str text, struct dialects *dialects, 
 	struct search s;
 	size_t piece = 0, steps = 0;
 	uint16_t at = forms->first;
+	const char *p = text.p, *next = p;	/* the same as in s, but what comes next waits for it */
 
 	s.text = text;
-	s.piece[0] = text.p;
+	s.piece[0] = p;
 	for (;;) {
-		uint64_t eight = eight_at(s.piece[piece], text.p + text.n);
+		uint64_t eight = eight_at(p, text.p + text.n);
 
 		while (at != 0 && steps++ < STEPS_MAX) {
 			const struct node *node = &forms->node[at];
 
-			if (((eight ^ node->begins) & node->mask) == 0 &&
-			    goes_on(forms, &s, node, piece))
+			if (((eight ^ node->begins) & node->mask) == 0 && goes_on(forms, &s, node, p, &next))
 				break;
 			at = node->next;
 		}
@@ -335,8 +335,10 @@ form_read(struct forms *forms, struct deep_str text, struct dialects *dialects, 
 			if (piece == 0)
 				return 0;
 			at = forms->node[s.node[--piece]].next;
+			p = s.piece[piece];
 		} else if (forms->node[at].kind != END) {
 			s.node[piece++] = at;
+			s.piece[piece] = p = next;
 			at = forms->node[at].child;
 		} else if (fill(&forms->model[forms->node[at].model], &s, dialects, hop)) {
 			forms->used++;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "deep.h"
+#include "octets.h"
 #include "word.h"
 
 struct cursor { const char *p, *end; };
@@ -201,14 +202,26 @@ days_in(int year, int month)
 	return length[month] + leap;
 }
 
-/* Two digits; *bad: one of them is none. */
 static inline int
-two_digits(const char *p, unsigned *bad)
+two_digits(const char *p)
 {
-	unsigned ten = (unsigned)p[0] - '0', one = (unsigned)p[1] - '0';
+	return (p[0] - '0') * 10 + p[1] - '0';
+}
 
-	*bad |= (unsigned)(ten > 9) | (unsigned)(one > 9);
-	return (int)(ten * 10 + one);
+/* Whether " Nov 2026 10:00:00 +0000" stands at p, but for its letters and its sign: each
+ * octet is as much above the least one of its place as it may be. */
+static inline int
+has_usual_marks(const char *p)
+{
+	static const octets least = { ' ', 0, 0, 0, ' ', '0', '0', '0', '0', ' ', '0', '0', ':',
+	    '0', '0', ':' };
+	static const octets above = { 0, 255, 255, 255, 0, 9, 9, 9, 9, 0, 9, 9, 0, 9, 9, 0 };
+	static const octets least_behind = { '0', ' ', '0', '0', ':', '0', '0', ':', '0', '0', ' ',
+	    0, '0', '0', '0', '0' };
+	static const octets above_behind = { 9, 0, 9, 9, 0, 9, 9, 0, 9, 9, 0, 255, 9, 9, 9, 9 };
+
+	return octets_bits((octets_at(p) - least <= above) &
+	    (octets_at(p + 8) - least_behind <= above_behind)) == 0xffff;
 }
 
 /*
@@ -224,7 +237,6 @@ usual(const char *p, size_t n, struct deep_date *date)
 	struct cursor c = { p, p + 3 };
 	int day, month, year, h, m, s, century, zone_h, zone_m;
 	const char *start = p;
-	unsigned bad = 0;
 
 	if (n < 30 || p[3] != ',' || p[4] != ' ' || name(&c, days) < 0)
 		return 0;
@@ -236,19 +248,17 @@ usual(const char *p, size_t n, struct deep_date *date)
 		day = day * 10 + *p++ - '0';
 	c.p = p + 1;
 	c.end = p + 4;
-	if (n - (size_t)(p - start) < 24 || p[0] != ' ' || p[4] != ' ' || p[9] != ' ' ||
-	    p[12] != ':' || p[15] != ':' || p[18] != ' ' || (p[19] != '+' && p[19] != '-') ||
+	if (n - (size_t)(p - start) < 24 || !has_usual_marks(p) || (p[19] != '+' && p[19] != '-') ||
 	    (month = name(&c, months)) < 0)
 		return 0;
-	century = two_digits(p + 5, &bad);
-	year = two_digits(p + 7, &bad);
-	h = two_digits(p + 10, &bad);
-	m = two_digits(p + 13, &bad);
-	s = two_digits(p + 16, &bad);
-	zone_h = two_digits(p + 20, &bad);
-	zone_m = two_digits(p + 22, &bad);
-	if (bad || century < 19 || h > 23 ||
-	    m > 59 || s > 60 || zone_h > 23 || zone_m > 59)
+	century = two_digits(p + 5);
+	year = two_digits(p + 7);
+	h = two_digits(p + 10);
+	m = two_digits(p + 13);
+	s = two_digits(p + 16);
+	zone_h = two_digits(p + 20);
+	zone_m = two_digits(p + 22);
+	if (century < 19 || h > 23 || m > 59 || s > 60 || zone_h > 23 || zone_m > 59)
 		return 0;
 	p += 24;
 	if (p < start + n && deep_digit(*p))
