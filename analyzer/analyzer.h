@@ -208,7 +208,7 @@ enum deep_status dsn_read(struct deep_str message, struct arena *, struct dsn *)
  * dialect (dialects.in), more from a file.
  */
 enum place { PLACE_COMMENT, PLACE_BESIDE, PLACE_DATE, PLACE_WITH, PLACE_BY, PLACE_VIA, PLACES };
-enum says { SAYS_TLS, SAYS_CLEAR, SAYS_ASIDE, SAYS_OTHER };
+enum says { SAYS_TLS, SAYS_NAMED, SAYS_CLEAR, SAYS_ASIDE, SAYS_OTHER };
 enum fact { FACT_VERSION, FACT_SUITE, FACT_BITS, FACT_GROUP, FACT_CLIENT, FACTS };
 enum client { CLIENT_UNKNOWN, CLIENT_NONE, CLIENT_UNVERIFIED, CLIENT_VERIFIED };
 struct finding {

@@ -371,7 +371,7 @@ fits(struct dialects *all, struct row *row, enum place place, struct deep_str te
 		}
 	}
 	understand(found);
-	return 1;
+	return row->says != SAYS_NAMED || found->suite != NULL;
 }
 
 /* The row that comes next for a text of this place, by its head. */

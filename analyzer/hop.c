@@ -302,6 +302,14 @@ hop_statement(const struct deep_clause *clause, enum place *place, struct deep_s
 	return 1;
 }
 
+/* One word behind the client's name may be another name of it. */
+static int
+may_be_name(const struct deep_comment *comment, const struct finding *found)
+{
+	return comment->kind == DEEP_FROM && (found->fact[FACT_SUITE].n == comment->text.n ||
+	    found->fact[FACT_VERSION].n == comment->text.n);
+}
+
 static void
 find_statements(struct hop *hop, const struct deep_received *field, struct dialects *dialects,
     int *version, int *clear, const struct deep_group **group)
@@ -316,7 +324,8 @@ find_statements(struct hop *hop, const struct deep_received *field, struct diale
 		    dialects_match(dialects, PLACE_BESIDE, c->text, &found) == DEEP_YES) ||
 		    (c->kind == DEEP_DATE &&
 		    dialects_match(dialects, PLACE_DATE, c->text, &found) == DEEP_YES) ||
-		    dialects_match(dialects, PLACE_COMMENT, c->text, &found) == DEEP_YES)
+		    (dialects_match(dialects, PLACE_COMMENT, c->text, &found) == DEEP_YES &&
+		    !may_be_name(c, &found)))
 			take_finding(hop, &found, version, clear, group);
 	}
 	for (i = 0; i < field->nclause; i++) {

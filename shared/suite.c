@@ -123,6 +123,7 @@ static const struct exchange {
 	{ "rsa_psk",		"rsa_psk",	0, 0 },
 	{ "srp_rsa",		"srp_sha_rsa",	0, 0 },
 	{ "srp_dss",		"srp_sha_dss",	0, 0 },
+	{ "hybrid",		"hybrid",	1, 1 },	/* a group with ML-KEM: TLS 1.3 alone */
 	{ "ecdhe",		"ecdhe",	1, 1 },
 	{ "dhe",		"dhe",		1, 1 },
 	{ "psk",		"psk",		0, 1 },
