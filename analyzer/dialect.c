@@ -38,7 +38,7 @@ struct row {
 	unsigned	 jit : 1;	/* the JIT has code for it, too */
 	uint32_t	 group[FACTS];	/* number of the named group; 0: none */
 	struct row	*next;		/* for the same place and first octet */
-	struct row	*further;	/* for the same place, the head ANYWHERE or empty */
+	struct row	*further;	/* in anywhere or ending */
 	char		*owned;		/* a line of a file, or NULL */
 };
 
@@ -59,7 +59,7 @@ struct dialects {
 	struct row	*any[PLACES];		/* whose head is empty or not at the start */
 	struct row	*anywhere[PLACES];	/* those of them that are not AT_END and whose head
 						 * holds no other's, in no order */
-	unsigned char	may_end[PLACES][256];	/* 1: a text that ends so may have the head of one that is */
+	struct row	*ending[PLACES][256];	/* those that are, by the head's last octet */
 	pcre2_match_data *match;
 	pcre2_match_context *context;
 	struct kept	 kept[KEPT];
@@ -174,7 +174,8 @@ add(struct dialects *all, const char *name, enum place place, const char *head, 
 			link = &(*link)->next;
 	}
 	if (row->where == AT_END && row->nhead > 0) {
-		all->may_end[place][(unsigned char)row->last] = 1;
+		row->further = all->ending[place][(unsigned char)row->last];
+		all->ending[place][(unsigned char)row->last] = row;
 	} else if (row->where != AT_START || row->nhead == 0) {
 		add_anywhere(&all->anywhere[place], row);
 	}
@@ -419,21 +420,23 @@ one_has_head(const struct row *row, struct deep_str text)
 	return row != NULL;
 }
 
+static int
+one_is_there(const struct row *row, struct deep_str text)
+{
+	while (row != NULL && !has_head(row, text))
+		row = row->further;
+	return row != NULL;
+}
+
 int
 dialects_may_match(const struct dialects *all, enum place place, struct deep_str text)
 {
-	const struct row *row;
-
 	if (text.n == 0)
 		return 0;
 	if (one_has_head(all->first[place][(unsigned char)text.p[0]], text))
 		return 1;
-	for (row = all->anywhere[place]; row != NULL; row = row->further) {
-		if (has_head(row, text))
-			return 1;
-	}
-	return all->may_end[place][(unsigned char)text.p[text.n - 1]] &&
-	    one_has_head(all->any[place], text);
+	return one_is_there(all->anywhere[place], text) ||
+	    one_is_there(all->ending[place][(unsigned char)text.p[text.n - 1]], text);
 }
 
 struct forms *
