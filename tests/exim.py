@@ -462,9 +462,14 @@ def smarthost(it):
     exim = Server(it, STRICT + "[group pool]\nhosts = smart2.lab.test\n", routers="""
 smart:
   driver = manualroute
-  domains = s1.test : s2.test
   transport = smarthost
-  route_list = s1.test smart.lab.test ; s2.test smart2.lab.test
+  host_find_failed = defer
+  route_list = s1.test smart.lab.test ; s2.test smart2.lab.test ; \
+    s3.test smart.lab.test:smart2.lab.test ; s4.test nowhere.lab.test
+mine:
+  driver = redirect
+  domains = mine.test
+  data = alice@local.test
 """)
     it.dns({"smart.lab.test": {"A": "10.9.0.31"}, "smart2.lab.test": {"A": "10.9.0.32"}})
     it.peer("10.9.0.31", name="smart.lab.test", certificate="selfsigned")
@@ -473,15 +478,32 @@ smart:
     same((exim.held("smart.lab.test"), exim.held("s1.test"), exim.held("smart2.lab.test")),
         (ALL, (), ()), "D3.1-2: %s: the smarthost's name" % it.name, exim.log())
     ok(exim.events("learnt", name="pool"), "D5.7-4: %s: or that of its group" % it.name)
+    exim.send("user@s4.test")
+    ok(exim.lines("user@s4.test R=deep_hold_smart defer", "no host of router smart"),
+        "%s: a host without an address: it waits" % it.name, exim.log())
+    it.run("sh", "-c", "rm -f /var/spool/exim4/input/*")
     it.peer("10.9.0.31", name="smart.lab.test", starttls=False)
     mark = it.mark()
-    exim.send("user@s1.test")
+    message = exim.send("user@s1.test")
     exim.run_queue()
     same(clear(mark, it), [], "D3.1-4: %s: it is enforced" % it.name)
-    same(len(exim.queue()), 1, "%s: it waits" % it.name, exim.log())
+    same(exim.queue(), [message], "%s: it waits" % it.name, exim.log())
+    ok(exim.lines(message, "R=deep_hold_smart defer", "4.7.10 security latch of "
+        "smart.lab.test", "missing tls10 ", "deeplatch reset --all smart.lab.test"),
+        "D3.3-5: %s: and the log has why, in a line" % it.name, exim.log())
+    # the same router, while it leaves the host out: mail that is not for it, and two hosts
+    mark = it.mark()
+    exim.send("user@s3.test", "user@mine.test")
+    same(([one["address"] for one in it.events(mark, "message")], len(exim.box())),
+        (["10.9.0.32"], 1), "D3.3-1: %s: the next host of a route takes it, and the next "
+        "router what is not for this one" % it.name, exim.log())
     exim.change("F,1d,1s", "F,1s,1s")
+    it.run("rm", "/var/mail/box")
     lab.wait(lambda: exim.run_queue() or not exim.queue())
-    check_bounce(it, "".join(exim.box()), {"s1.test": ALL})
+    bounce = "".join(exim.box())
+    check_bounce(it, bounce, {"s1.test": ALL})
+    ok("deeplatch reset --all smart.lab.test" in " ".join(bounce.split()), "D3.3-8: %s: "
+        "and its text has the reason" % it.name, bounce[:3000])
 
 
 def under_attack(it):

@@ -83,10 +83,12 @@ def round_trip(it, name, edited):
 
 def older(it, name, after):
     """By a version that was installed elsewhere, and had fewer pieces."""
-    it.run("sh", "-c", "cp -R /usr/share/deep /usr/share/older; find /etc/exim4 -type f -exec "
-        "sed -i 's,^.include /usr/share/deep/,.include /usr/share/older/,; "
-        "/exim-narrow.conf/d; /exim-names.conf/d' {} +; [ ! -f /etc/exim4/update-exim4.conf.conf ] "
-        "|| update-exim4.conf", check=True)
+    it.run("sh", "-c", "cp -R /usr/share/deep /usr/share/older; find /etc/exim4 "
+        "/var/lib/deep-exim/after -type f -exec sed -i 's,^.include /usr/share/deep/,.include "
+        "/usr/share/older/,; /exim-narrow.conf/d; /exim-names.conf/d; /^  host_all_ignored = "
+        "pass/d; /^  pass_router = deep_hold/d' {} + -exec sed -i -z "
+        "'s,\\ndeep_next_[a-z_]*:\\n[^\\n]*\\n\\ndeep_hold_[a-z_]*:\\n[^\\n]*nohost.conf\\n,,g' "
+        "{} +; [ ! -f /etc/exim4/update-exim4.conf.conf ] || update-exim4.conf", check=True)
     ok(tree(it) != after, "%s: an older version's configuration" % name)
     got = it.run("deep-exim", "setup", "--yes")
     same((got.returncode, tree(it)), (0, after), "%s: is brought up to this one" % name,

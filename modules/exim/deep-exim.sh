@@ -172,21 +172,31 @@ edit()			# SECTION FILE
 				return value
 		return ""
 	}
-	# A router that looks up hosts, or names them.  The first declines when all its
-	# hosts are left out, and the next one holds the mail; the second defers by itself.
-	function router(	i, kind, name)
+	# A router that looks up hosts, or names them.  When all its hosts are left out the
+	# first declines and the second passes, and the router behind it holds the mail.
+	function router(	i, kind, name, pass, done)
 	{
 		kind = driver()
-		if ((kind != "dnslookup" && kind != "manualroute") || has_route())
+		done = has_route()
+		pass = kind == "manualroute" && !has("pass_router")
+		if ((kind != "dnslookup" && kind != "manualroute") || (done && !pass))
 			return plain_block()
 		if (!has("transport")) {
 			note("router " label ": has no transport of its own, left as it is")
 			return plain_block()
 		}
+		if (pass && (value_of("self") ~ /^pass/ || has("pass_on_timeout")))
+			pass = 0
+		if (kind == "manualroute" && !pass) {
+			note("router " label ": passes mail on by itself, so what has no host left is" \
+			    " not held with the reason: see exim-deep(8)")
+			if (done)
+				return plain_block()
+		}
 		print head
 		for (i = 1; i <= n; i++) {
 			name = option(block[i])
-			if (name == "ignore_target_hosts") {
+			if (name == "ignore_target_hosts" && !done) {
 				if (value ~ /^<[ \t]*;/ || (value in is_semicolon))
 					print block[i] " ; DEEP_LEFT_SEMICOLON"
 				else if (value ~ /^[<$"]/ || ("?" value in is_semicolon)) {
@@ -195,10 +205,14 @@ edit()			# SECTION FILE
 					print block[i]
 				} else
 					print block[i] " : DEEP_LEFT_COLON"
-			} else if (name == "host_find_failed" && value !~ /^(ignore|defer)$/) {
+			} else if (name == "host_find_failed" && value != "ignore") {
 				note("router " label ": host_find_failed was " value ", and is now ignore;" \
-				    " else mail would not wait for a latch")
+				    " else mail would not wait for a latch, or not try the next host")
 				print "  host_find_failed = ignore"
+			} else if (name == "host_all_ignored" && pass) {
+				if (value ~ /^(fail|freeze)$/)
+					note("router " label ": host_all_ignored was " value ", and such mail now" \
+					    " waits")
 			} else if (kind == "dnslookup" && (name == "no_more" || (name == "more" &&
 			    value ~ /^(no|false)$/))) {
 				print "  more = ${if eq{DEEP_LEFT_SEMICOLON}{}{no}{yes}}"
@@ -209,19 +223,31 @@ edit()			# SECTION FILE
 				print block[i]
 			}
 			if (name == "driver") {
-				print "  set = r_deep_route = " (kind == "dnslookup" ? "mx" : label)
-				if (!has("ignore_target_hosts"))
+				if (pass) {
+					print "  host_all_ignored = pass"
+					print "  pass_router = deep_hold_" label
+				}
+				if (!done)
+					print "  set = r_deep_route = " (kind == "dnslookup" ? "mx" : label)
+				if (!done && !has("ignore_target_hosts"))
 					print "  ignore_target_hosts = <; DEEP_LEFT_SEMICOLON"
 				if (kind == "manualroute" && !has("host_find_failed"))
 					print "  host_find_failed = ignore"
 			}
 		}
 		changed++
-		if (kind == "manualroute")
+		if (kind == "manualroute" && !pass)
 			return
+		if (pass) {
+			print ""
+			print "deep_next_" label ":"
+			print ".include " pieces "/exim-next.conf"
+		}
 		print ""
 		print "deep_hold_" label ":"
-		print ".include " pieces "/exim-hold.conf"
+		name = value_of("host_all_ignored")
+		pass = pass && name != "pass" && name != "decline"
+		print ".include " pieces "/exim-" (pass ? "nohost" : "hold") ".conf"
 	}
 	function transport(	i, kind, name, list)
 	{
@@ -344,7 +370,7 @@ edit()			# SECTION FILE
 		    " is not guarded, where it stands in " file " it would be")
 	}
 	# a piece of an installation elsewhere is that of this one
-	/^[.]include .*\/exim-(main|acl|dsnacl|hold|transport|narrow|names|dsn)[.]conf$/ {
+	/^[.]include .*\/exim-(main|acl|dsnacl|hold|next|nohost|transport|narrow|names|dsn)[.]conf$/ {
 		$0 = ".include " pieces substr($0, match($0, "/[^/]*$"))
 	}
 	/^[ \t]*begin[ \t]/ {
@@ -649,7 +675,7 @@ undo()
 {
 	need_root
 	[ -d "$kept/after" ] || fail 66 "nothing to undo: there is no $kept/after, where setup keeps" \
-	    'what it has changed; if it was lost, take the lines that have DEEP_ or deep/exim- out by hand'
+	    'what it has changed; if it was lost, take the lines that have DEEP_, deep_ or deep/exim- out by hand'
 	made=$(cd "$kept/after" && find . -type f | sed 's/^\.//' | sort)
 	if [ -n "$chosen" ]; then
 		[ -f "$kept/after$chosen" ] || fail 66 "nothing to undo in $chosen: setup has changed:
@@ -802,10 +828,14 @@ check_routers()
 		*)	trouble="$trouble; ignore_target_hosts does not call hosts, so other hosts are not tried" ;;
 		esac
 		if [ "$driver" = manualroute ]; then
-			case $(of "$work/routers" "$name" host_find_failed) in
-			ignore|defer)	;;
-			*)	trouble="$trouble; host_find_failed is not ignore, so that mail does not wait" ;;
-			esac
+			[ "$(of "$work/routers" "$name" host_find_failed)" = ignore ] ||
+				trouble="$trouble; host_find_failed is not ignore, so that mail does not wait, or other hosts are not tried"
+			[ -n "$trouble" ] || {
+				[ "$(of "$work/routers" "$name" host_all_ignored)" = pass ] &&
+				    grep -q "^$(of "$work/routers" "$name" pass_router) data = .*{$so}{hold}" "$work/routers"
+			} || remark "router $name: when no host is left, neither the log nor a bounce has the reason: deep-exim setup, or see exim-deep(8)"
+			! grep -q "^$name route_\(list\|data\) = .*[0-9]\.[0-9][0-9]*\.[0-9][0-9]*\.[0-9]" "$work/routers" ||
+				remark "router $name: nothing is learnt of a host that is given by its address, but where a [group] of deep.conf lists it"
 		else
 			! grep -q -x "$name no_more" "$work/routers" ||
 				trouble="$trouble; more is false, so that mail fails when no host is left"
