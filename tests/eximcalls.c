@@ -4,8 +4,8 @@
  *
  * eximcalls.c - the functions of deep-exim.so called as Exim calls them, without an
  * Exim: what they answer to anything, what is learnt of two attempts of one message,
- * what a forked process knows without the store, which notes of a session count, and
- * that no call leaves a descriptor behind, on either side of a fork.
+ * what a forked process knows without the store, which notes of a session count, how
+ * long hosts are left out, and that no call leaves a descriptor behind, on either side of a fork.
  */
 #include <sys/wait.h>
 
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "deep.h"
@@ -48,6 +49,21 @@ enum deep_status
 __wrap_deep_config_read(struct deep_config *config, const char *file)
 {
 	return __real_deep_config_read(config, file == NULL ? conf : file);
+}
+
+/* The clock of this test. */
+static time_t	 ahead;
+time_t __real_time(time_t *);
+time_t __wrap_time(time_t *);
+
+time_t
+__wrap_time(time_t *now)
+{
+	time_t one = __real_time(NULL) + ahead;
+
+	if (now != NULL)
+		*now = one;
+	return one;
 }
 
 /* Exim's, which is there when it calls. */
@@ -327,6 +343,70 @@ left_out(void)
 	is(said, "10.9.0.11 : fd09::::11", "and where that is none");
 }
 
+/* By a host of d.test that has no TLS. */
+static void
+refused_by(const char *ip)
+{
+	char session[128];
+
+	snprintf(session, sizeof(session), "tls= ip=%s host=mx.d.test port=25 from=", ip);
+	CALL(check, "d.test", session, "id=1xVow8-00001O-50 route=mx", "");
+}
+
+/* Of a message of its own, as each process of Exim that routes keeps its answer. */
+static const char *
+left_out_now(void)
+{
+	static int n;
+	char message[64];
+
+	snprintf(message, sizeof(message), "id=1xVow8-00001O-A%d route=mx", n++);
+	CALL(hosts, "d.test", message, ";");
+	return said;
+}
+
+static void
+held_now(void)
+{
+	static int n;
+	char message[64];
+
+	snprintf(message, sizeof(message), "id=1xVow8-00001O-B%d route=mx", n++);
+	CALL(hold, "d.test", message);
+	ok(strncmp(said, ":defer: 4.7.10 ", 15) == 0, "D3.3-5: it is held: %s", said);
+}
+
+/* Three hosts, a queue run each half hour, and leave-out is an hour. */
+static void
+one_by_one(void)
+{
+	ahead = 7200;			/* what was noted before is over */
+	is(left_out_now(), "", "after an hour no host is left out");
+	refused_by("10.9.0.11");
+	ahead += 1800;
+	refused_by("10.9.0.12");
+	ahead += 1860;
+	is(left_out_now(), "10.9.0.11 ; 10.9.0.12", "D3.3-1: the first one stays left out until "
+	    "the third was tried");
+	refused_by("10.9.0.13");
+	is(left_out_now(), "10.9.0.11 ; 10.9.0.12 ; 10.9.0.13", "D3.3-5: then none is left");
+	held_now();
+	is(left_out_now(), "10.9.0.13", "D3.3-1: those that failed a while ago are tried again");
+	ahead += 240;
+	held_now();
+	is(left_out_now(), "10.9.0.13", "but not the one of four minutes ago");
+	ahead += 61;
+	held_now();
+	is(left_out_now(), "", "nor is that left out longer, once mail was held");
+	refused_by("10.9.0.11");
+	is(left_out_now(), "10.9.0.11", "it fails again");
+	ahead -= 365 * 86400;
+	is(left_out_now(), "", "the clock was a year ahead: nothing is left out for a year");
+	refused_by("10.9.0.11");
+	is(left_out_now(), "10.9.0.11", "but what fails now is");
+	ahead = 0;
+}
+
 static int
 in_child(const char *id, int verified, int port, const char *clear)
 {
@@ -532,6 +612,7 @@ main(int argc, char **argv)
 	two_attempts();
 	refused();
 	left_out();
+	one_by_one();
 	read_ahead();
 	probation();
 	passed_note();

@@ -45,6 +45,7 @@
 #define NOTE_KEY_MAX	512	/* octets in its key */
 #define LIST_MAX	64	/* hosts left out for one domain, so that a list stays short */
 #define LIST_OCTETS	512	/* octets in a list of all latches */
+#define LEFT_OCTETS	16384	/* octets in the notes about hosts of one route */
 #define PROC_MAX	8192	/* octets of /proc/self/cmdline that are looked at */
 
 /* Notes.  Each kind's text is read by what wrote it only. */
@@ -58,6 +59,8 @@
 #define HELD_FOR	(60 * 86400)	/* no message waits longer */
 #define WAITS_FOR	(8 * 3600)	/* since the last attempt: Exim's default is 6 hours */
 #define SESSION_FOR	3600		/* since its last use */
+
+#define TRY_SHARE	12	/* of leave-out: where no host is left, one is tried after a twelfth */
 
 #define READINGS	8	/* domains of one message whose reading is kept */
 #define READING_FOR	20	/* seconds: a session that is begun with it, not more */
@@ -808,20 +811,93 @@ note_held(struct call *call, struct deep_str domain, const struct message *messa
 	    call->now + WAITS_FOR);
 }
 
-/* Into the notes: who is to be left out next time, and why the message waits. */
+/* The name and the service that stand before the rest of a note. */
+static int
+read_key(struct deep_key *key, struct deep_str *text)
+{
+	struct deep_str name = next_word(text), service = next_word(text);
+	int number = deep_service_find(service);
+
+	memset(key, 0, sizeof(*key));
+	if (number < 0 || name.n == 0 || name.n >= sizeof(key->name))
+		return 0;
+	memcpy(key->name, name.p, name.n);
+	key->service = (enum deep_service)number;
+	return 1;
+}
+
+/* "NAME SERVICE WHEN LATCHES", the text of a note about a host, up to its latches. */
+static int
+read_left(struct deep_key *key, int64_t *when, struct deep_str *text)
+{
+	if (!read_key(key, text))
+		return 0;
+	*when = (int64_t)strtoll(next_word(text).p, NULL, 10);
+	return 1;
+}
+
+struct left_notes {
+	size_t	n;
+	char	text[LEFT_OCTETS];	/* ADDRESS NUL TEXT NUL ... */
+};
+
+static int
+add_left(void *notes_, const char *ip, const char *text)
+{
+	struct left_notes *notes = notes_;
+	size_t of_ip = strlen(ip) + 1, of_text = strlen(text) + 1;
+
+	if (notes->n + of_ip + of_text > sizeof(notes->text))
+		return 1;
+	memcpy(notes->text + notes->n, ip, of_ip);
+	memcpy(notes->text + notes->n + of_ip, text, of_text);
+	notes->n += of_ip + of_text;
+	return 0;
+}
+
+/* The hosts of a route that were noted by then stay left out until expires; 0: no longer. */
+static void
+keep_left_out(struct call *call, const char *route, int64_t by, int64_t expires)
+{
+	struct left_notes notes;
+	const char *ip, *text;
+	struct deep_key key;
+	struct deep_str rest;
+	int64_t when;
+
+	notes.n = 0;
+	(void)deep_note_each(call->store, NOTE_BAD, route, call->now, add_left, &notes);
+	for (ip = notes.text; ip < notes.text + notes.n; ip = text + strlen(text) + 1) {
+		text = ip + strlen(ip) + 1;
+		rest = deep_str(text);
+		if (!read_left(&key, &when, &rest) || when > by)
+			continue;
+		if (expires == 0)
+			(void)deep_note_drop(call->store, NOTE_BAD, route, ip);
+		else
+			(void)deep_note_put(call->store, NOTE_BAD, route, ip, text, expires);
+	}
+}
+
+/*
+ * Into the notes: who is to be left out next time, and why the message waits.  Those
+ * that are left out already stay so as long, or the first of many hosts would be tried
+ * again before the last one was, and the mail never be held.
+ */
 static void
 note_refusal(struct call *call, struct deep_str domain, const struct message *message,
     const struct facts *facts, deep_latches failed, const char *why)
 {
 	char list[LIST_OCTETS], text[TEXT_MAX], sub[NOTE_KEY_MAX + 1];
+	int64_t expires = call->now + deep_config_number(config, "exim", "leave-out");
 	struct deep_entry entry;
 
 	names_of(list, sizeof(list), failed);
 	if (find_route(call, domain, message) && as_key(sub, facts->ip)) {
-		snprintf(text, sizeof(text), "%s %s %s", call->key.name,
-		    deep_service_name(call->key.service), list);
-		(void)deep_note_put(call->store, NOTE_BAD, call->route, sub, text,
-		    call->now + deep_config_number(config, "exim", "leave-out"));
+		keep_left_out(call, call->route, call->now, expires);
+		snprintf(text, sizeof(text), "%s %s %" PRId64 " %s", call->key.name,
+		    deep_service_name(call->key.service), call->now, list);
+		(void)deep_note_put(call->store, NOTE_BAD, call->route, sub, text, expires);
 	}
 	note_held(call, domain, message, &call->key, call->policy.status, failed, why);
 	memset(&entry, 0, sizeof(entry));
@@ -927,21 +1003,6 @@ find_session(struct call *call, struct facts *facts, char *note, size_t size, in
 		return DEEP_YES;
 	*why = deep_store_error(call->store);
 	return DEEP_FAIL;
-}
-
-/* The name and the service that stand before the rest of a note. */
-static int
-read_key(struct deep_key *key, struct deep_str *text)
-{
-	struct deep_str name = next_word(text), service = next_word(text);
-	int number = deep_service_find(service);
-
-	memset(key, 0, sizeof(*key));
-	if (number < 0 || name.n == 0 || name.n >= sizeof(key->name))
-		return 0;
-	memcpy(key->name, name.p, name.n);
-	key->service = (enum deep_service)number;
-	return 1;
 }
 
 /* What was seen replaces what an earlier attempt of this message saw; "leave": there
@@ -1229,14 +1290,16 @@ struct left_out {
 	unsigned	 bypass;
 };
 
-/* Whether what the host lacked is still required of it. */
+/* Whether what the host lacked is still required of it.  A note of a time to come is of a
+ * clock that was wrong, and would leave the host out until then. */
 static deep_latches
 still_failed(struct left_out *list, struct deep_str text)
 {
 	struct deep_record record;
 	struct deep_policy policy;
+	int64_t when;
 
-	if (!read_key(&list->key, &text))
+	if (!read_left(&list->key, &when, &text) || when > list->call->now)
 		return DEEP_LATCH_NONE;
 	if (deep_store_get(list->call->store, &list->key, &record) == DEEP_FAIL) {
 		list->bad = 1;
@@ -1375,6 +1438,10 @@ hosts(unsigned char **yield, int argc, unsigned char **argv)
 /*
  * hold{$domain}{DEEP_MESSAGE}: for data of a redirect router behind one that had
  * no host left: ":defer: " and the reason; nothing where no host was left out.
+ *
+ * To leave out all hosts for as long as one of many helps nobody: from here on the next
+ * message tries those again that did not fail a moment ago, and finds them mended.  Each
+ * message that waits is held between two attempts, so that its time-out comes.
  */
 PUBLIC int
 hold(unsigned char **yield, int argc, unsigned char **argv)
@@ -1392,6 +1459,8 @@ hold(unsigned char **yield, int argc, unsigned char **argv)
 	if (open_call(&call, &why) == DEEP_YES) {
 		note_held(&call, domain, &message, &left.key, left.policy.status, left.failed,
 		    line);
+		keep_left_out(&call, left.route, call.now - deep_config_number(config, "exim",
+		    "leave-out") / TRY_SHARE, 0);
 		close_call(&call);
 	}
 	snprintf(answer, sizeof(answer), ":defer: %s", line);
