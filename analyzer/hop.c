@@ -310,6 +310,14 @@ may_be_name(const struct deep_comment *comment, const struct finding *found)
 	    found->fact[FACT_VERSION].n == comment->text.n);
 }
 
+/* "by TLS" behind another by; alone, it is the name of a host. */
+static int
+is_host(const struct deep_received *field, const struct deep_clause *clause)
+{
+	return clause->kind == DEEP_BY && clause->all.p == field->the[DEEP_BY].all.p &&
+	    clause->first.n == clause->value.n;
+}
+
 static void
 find_statements(struct hop *hop, const struct deep_received *field, struct dialects *dialects,
     int *version, int *clear, const struct deep_group **group)
@@ -333,6 +341,7 @@ find_statements(struct hop *hop, const struct deep_received *field, struct diale
 		enum place place;
 
 		if (!hop_statement(&field->clause[i], &place, &text) ||
+		    is_host(field, &field->clause[i]) ||
 		    dialects_match(dialects, place, text, &found) != DEEP_YES)
 			continue;
 		/* the row of a whole clause names it better than its comment did */
