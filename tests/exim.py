@@ -430,7 +430,7 @@ def broken(it):
         "Debian-exim:Debian-exim 660\n", "%s: the store has kept its owner" % it.name)
     for name, do, undo in (
         ("no store", "mv /var/lib/deep /var/lib/away", "mv /var/lib/away /var/lib/deep"),
-        ("a store that is none", "cp -a /var/lib/deep /var/lib/away; rm /var/lib/deep/*; "
+        ("a store that is none", "cp -a /var/lib/deep /var/lib/away; rm -f /var/lib/deep/*-*; "
             "echo nonsense >/var/lib/deep/latches.db",
             "rm -r /var/lib/deep; mv /var/lib/away /var/lib/deep"),
         ("permissions", "chown root /var/lib/deep; chmod 700 /var/lib/deep",
@@ -448,13 +448,52 @@ def broken(it):
             "%s: %s: no MAIL" % (it.name, name), exim.log()[-2000:])
         same(len(exim.queue()), 1, "%s: %s: it waits" % (it.name, name), exim.log()[-2000:])
         if "so" not in name:
-            ok(exim.events("alarm"), "%s: %s: an alarm is in the log" % (it.name, name),
-                exim.log()[-2000:])
+            same(len(exim.events("alarm")), 2, "%s: %s: an alarm is in the log, once for each "
+                "of two attempts" % (it.name, name), exim.log()[-2000:])
+        what = {"a bad deep.conf": "deep: deep.conf cannot be read", "no deep-exim.so":
+            "dlopen"}.get(name, "deep: the store of security latches cannot be read")
+        same(len(exim.lines("== user@", " defer ", what)), 2, "%s: %s: and why it waits" %
+            (it.name, name), exim.log()[-2000:])
         it.run("sh", "-c", undo + "; : >/var/log/exim4/mainlog", check=True)
         mark = it.mark()
         exim.run_queue("-qf")
         same(len(it.wait_events(1, mark)), 1, "%s: %s: mended, it goes" % (it.name, name),
             exim.log(), exim.panic()[-500:])
+
+
+def full(it):
+    """A disk that is full: what is known is enforced, what is not goes, with an alarm."""
+    exim = Server(it)
+    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "d2.lab.test": {"MX":
+        "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+    it.peer("10.9.0.11", name="mx1.lab.test")
+    exim.send("user@d1.lab.test")
+    it.run("cp", "-a", "/var/lib/deep", "/var/lib/away", check=True)
+    lab.command("mount", "-t", "tmpfs", "-o", "size=400k,mode=2770,uid=102,gid=102", "full",
+        it.path("/var/lib/deep"))
+    it.run("sh", "-c", "cp -a /var/lib/away/* /var/lib/deep; cat /dev/zero >/var/lib/deep/fill")
+    mark = it.mark()
+    message = exim.send("user@d2.lab.test")
+    same(len(it.events(mark, "message")), 1, "%s: full: a domain without latches gets its mail" %
+        it.name, exim.log())
+    alarms = exim.events("alarm", id=message)
+    ok(len(alarms) == 1 and "full" in alarms[0]["text"], "%s: full: with one alarm" % it.name,
+        exim.log())
+    got = it.run("deep-exim", "check")
+    ok("BAD   store: its file system is full" in got.stdout, "%s: full: deep-exim check tells" %
+        it.name, got.stdout)
+    it.peer("10.9.0.11", name="mx1.lab.test", starttls=False)
+    mark = it.mark()
+    message = exim.send("user@d1.lab.test")
+    same((clear(mark, it), exim.queue(), len(exim.events("alarm", id=message))),
+        ([], [message], 1), "D3.1-4: %s: full: a latch is enforced, and its mail waits, with "
+        "one alarm" % it.name, exim.log())
+    lab.command("umount", it.path("/var/lib/deep"))
+    it.peer("10.9.0.11", name="mx1.lab.test")
+    mark = it.mark()
+    exim.run_queue("-qf")
+    same((len(it.events(mark, "message")), exim.queue()), (1, []), "%s: full: mended, it goes" %
+        it.name, exim.log())
 
 
 def smarthost(it):
@@ -585,7 +624,7 @@ def transparency(it):
 def test(it):
     it.build()
     for name in wanted("learn learn_not enforce elsewhere reuse early cutthrough asked_for broken "
-        "smarthost transparency under_attack", it, "learn learn_not enforce reuse early"):
+        "full smarthost transparency under_attack", it, "learn learn_not enforce reuse early"):
         globals()[name](it)
 
 

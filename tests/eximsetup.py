@@ -335,10 +335,20 @@ def store(it, name):
             ": >/etc/deep.conf")):
         it.run("sh", "-c", do, check=True)
         got = it.run("deep-exim", "setup", "-y")
+        checked = it.run("deep-exim", "check").stdout
         it.run("sh", "-c", undo, check=True)
         ok(got.returncode == 78 and said in got.stderr and "To be made" not in got.stdout and
             tree(it) == before, "%s: set up with %s: nothing is changed" % (name, what),
             got.stdout[-300:], got.stderr)
+        where = "deep.conf" if "conf" in what else "store"
+        ok("BAD   %s: %s" % (where, said) in checked and "ok    %s" % where not in checked,
+            "%s: check with %s" % (name, what), checked)
+    it.run("sh", "-c", "cd /usr/libexec/deep; mv deep-exim.so /tmp; head -c 20000 "
+        "/tmp/deep-exim.so >deep-exim.so", check=True)
+    got = it.run("deep-exim", "check")
+    it.run("mv", "/tmp/deep-exim.so", "/usr/libexec/deep", check=True)
+    ok(re.search("BAD .*deep-exim.so cannot be loaded: [a-z]", got.stdout), "%s: check with an "
+        "object that is cut off" % name, got.stdout)
 
 
 def libraries(program):

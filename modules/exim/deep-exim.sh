@@ -524,9 +524,11 @@ try_new()
 loads()			# CONFIGURATION
 {
 	answer=$($exim -C "$1" -be "\${dlfunc{$so}{clause}{TLS1.3:TLS_AES_128_GCM_SHA256:128}}" 2>&1)
+	status=$?
 	case $answer in
 	*'tls TLS_AES_128_GCM_SHA256'*)	return 0 ;;
 	esac
+	[ $status -lt 128 ] || answer="it ends Exim; install it anew"
 	answer=$(echo "$answer" | tr '\n' ' ' | sed 's/ $//')
 	return 1
 }
@@ -858,22 +860,32 @@ as_user()
 
 check_store()
 {
+	deeplatch verify >"$work/log" 2>&1
+	status=$?
+	answer=$(tail -n 1 "$work/log")
+	answer=${answer#deeplatch: }
+	case $status:$answer in
+	78:*)	wrong "deep.conf: $answer; all mail to domains is deferred"
+		return ;;
+	esac
 	if [ -f "$conf" ]; then
 		good "deep.conf: $conf"
 	else
 		good "deep.conf: there is no $conf, so all defaults hold"
 		[ ! -f /etc/deep.conf ] || wrong "deep.conf: /etc/deep.conf is not read: mv /etc/deep.conf $conf"
 	fi
-	if deeplatch verify >"$work/log" 2>&1; then
-		good "store: $(tail -n 1 "$work/log")"
-	else
-		answer=$(tail -n 1 "$work/log")
-		case $answer in
-		*"there is no store"*)	answer="${answer%%; make*}; deep-exim setup makes it" ;;
-		esac
-		wrong "store: ${answer#deeplatch: }"
-		return
-	fi
+	case $status:$answer in
+	0:*)	good "store: $answer" ;;
+	*"there is no store"*)
+		wrong "store: ${answer%%; make*}; deep-exim setup makes it"
+		return ;;
+	*)	wrong "store: $answer"
+		return ;;
+	esac
+	path=$(sed -n 's|^[ 	]*url[ 	]*=[ 	]*sqlite:||p' "$conf" 2>/dev/null)
+	path=${path:-%localstatedir%/lib/deep/latches.db}
+	[ "$(df -P "$path" 2>/dev/null | awk 'END { print $4 }')" != 0 ] ||
+		wrong "store: its file system is full, so nothing is learnt: df $path"
 	if ! command -v setpriv >/dev/null || [ "$(id -u)" != 0 ]; then
 		remark "run by root, and with setpriv(1), this looks at the store as $user too"
 		return
@@ -883,8 +895,6 @@ check_store()
 	else
 		wrong "store: for $user: ${answer#deeplatch: }"
 	fi
-	path=$(sed -n 's|^[ 	]*url[ 	]*=[ 	]*sqlite:||p' "$conf" 2>/dev/null)
-	path=${path:-%localstatedir%/lib/deep/latches.db}
 	[ -f "$path" ] || return 0
 	for one in "$path" "$path-wal" "$path-shm"; do
 		[ -e "$one" ] || continue

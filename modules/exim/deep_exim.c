@@ -41,6 +41,7 @@
 #define EXIM_LOG_MAIN	1
 
 #define ANSWER_MAX	8192	/* octets in an answer; Exim copies it */
+#define ALARM_MAX	1024	/* octets of an alarm that are compared with the last one */
 #define TEXT_MAX	2048	/* octets in a note, as the store takes them */
 #define NOTE_KEY_MAX	512	/* octets in its key */
 #define LIST_MAX	64	/* hosts left out for one domain, so that a list stays short */
@@ -185,9 +186,18 @@ report(const char *kind, const struct deep_key *key, struct deep_str host, struc
 		log_line(line);
 }
 
+/* Once for a message: what its router cannot read its delivery, forked from it, cannot
+ * either. */
 static void
 alarm_of(const struct call *call, struct deep_str id, const char *text)
 {
+	static char last[ALARM_MAX + 1];
+	char this[ALARM_MAX + 1];
+
+	snprintf(this, sizeof(this), "%.*s %s", (int)id.n, id.n == 0 ? "" : id.p, text);
+	if (strcmp(this, last) == 0)
+		return;
+	strlcpy(last, this, sizeof(last));
 	report("alarm", call != NULL && call->key.name[0] != '\0' ? &call->key : NULL,
 	    deep_str(NULL), id, DEEP_LATCH_NONE, text);
 }
@@ -562,6 +572,15 @@ seen_key(char *buf, size_t size, struct deep_str domain, const struct message *m
 	return n > 0 && (size_t)n < size;
 }
 
+/* A note that cannot be written is an alarm, and holds no mail up. */
+static void
+put_note(struct call *call, struct deep_str id, const char *kind, const char *key,
+    const char *sub, const char *text, int64_t expires)
+{
+	if (deep_note_put(call->store, kind, key, sub, text, expires) == DEEP_FAIL)
+		alarm_of(call, id, deep_store_error(call->store));
+}
+
 /*
  * Reading.
  */
@@ -806,9 +825,8 @@ note_held(struct call *call, struct deep_str domain, const struct message *messa
 	    DEEP_YES && strcmp(old, text) != 0)
 		drop_waiting(call, key, old);
 	leave_note(domain, message);
-	(void)deep_note_put(call->store, NOTE_HELD, key, sub, text, call->now + HELD_FOR);
-	(void)deep_note_put(call->store, NOTE_WAITS, name->name, key, why,
-	    call->now + WAITS_FOR);
+	put_note(call, message->id, NOTE_HELD, key, sub, text, call->now + HELD_FOR);
+	put_note(call, message->id, NOTE_WAITS, name->name, key, why, call->now + WAITS_FOR);
 }
 
 /* The name and the service that stand before the rest of a note. */
@@ -897,7 +915,7 @@ note_refusal(struct call *call, struct deep_str domain, const struct message *me
 		keep_left_out(call, call->route, call->now, expires);
 		snprintf(text, sizeof(text), "%s %s %" PRId64 " %s", call->key.name,
 		    deep_service_name(call->key.service), call->now, list);
-		(void)deep_note_put(call->store, NOTE_BAD, call->route, sub, text, expires);
+		put_note(call, message->id, NOTE_BAD, call->route, sub, text, expires);
 	}
 	note_held(call, domain, message, &call->key, call->policy.status, failed, why);
 	memset(&entry, 0, sizeof(entry));
@@ -1025,7 +1043,7 @@ note_session(struct call *call, struct deep_str domain, const struct message *me
 		return;
 	}
 	leave_note(domain, message);
-	(void)deep_note_put(call->store, NOTE_SEEN, key, host, text, call->now + SEEN_FOR);
+	put_note(call, message->id, NOTE_SEEN, key, host, text, call->now + SEEN_FOR);
 }
 
 static void
@@ -1145,9 +1163,12 @@ check(unsigned char **yield, int argc, unsigned char **argv)
 	if (domain.n == 0)
 		return refuse(yield, "4.3.5 deep: the transport joins domains; "
 		    "set multi_domain = false on it, see exim-deep(8)");
-	result = begin_call(&call, &why) != DEEP_YES ? -1 :
-	    check_call(&call, yield, domain, &message, &facts, &why);
-	if (result == -1) {
+	if (begin_call(&call, &why) != DEEP_YES) {
+		alarm_of(&call, message.id, why);
+		return refuse(yield, "4.3.5 deep: deep.conf cannot be read; the log has the "
+		    "reason");
+	}
+	if ((result = check_call(&call, yield, domain, &message, &facts, &why)) == -1) {
 		alarm_of(&call, message.id, why);
 		result = refuse(yield, "4.3.0 deep: the store of security latches cannot be read; "
 		    "the log has the reason");
@@ -1268,9 +1289,7 @@ passed(unsigned char **yield, int argc, unsigned char **argv)
 		alarm_of(NULL, deep_str(NULL), why);
 		return say(yield, "");
 	}
-	if (deep_note_put(call.store, NOTE_SESSION, key, "", text, call.now + SESSION_FOR) ==
-	    DEEP_FAIL)
-		alarm_of(NULL, deep_str(NULL), deep_store_error(call.store));
+	put_note(&call, deep_str(NULL), NOTE_SESSION, key, "", text, call.now + SESSION_FOR);
 	close_call(&call);
 	return say(yield, "");
 }
