@@ -85,37 +85,27 @@ host(const struct deep_clause *clause)
 	return clause->value;
 }
 
-/* Up to 255, without leading zeros. */
-static inline int
-is_part(const char *p, unsigned n)
-{
-	return n == 1 || ((n == 2 || (n == 3 && memcmp(p, "255", 3) <= 0)) && *p != '0');
-}
-
-/* Four numbers as inet_pton(3) takes them: all that there is are digits and three dots. */
+/* Four numbers up to 255 without leading zeros, as inet_pton(3) takes them. */
 static int
 is_ipv4(struct deep_str text)
 {
-	const unsigned char zero = '0', nine = 9, dot = '.';
-	uint32_t dots, one, two, three;
-	octets all;
+	const char *p = text.p, *end = text.p + text.n;
+	unsigned part, digit, dots;
 
 	if (text.n < 7 || text.n > 15)
 		return 0;
-	all = octets_few(text.p, text.n);
-	dots = octets_bits(all == dot);
-	if ((octets_bits(all - zero <= nine) | dots) != (1U << text.n) - 1)
-		return 0;
-	two = dots & (dots - 1);
-	three = two & (two - 1);
-	if (three == 0 || (three & (three - 1)) != 0)
-		return 0;
-	one = (uint32_t)__builtin_ctz(dots);
-	two = (uint32_t)__builtin_ctz(two);
-	three = (uint32_t)__builtin_ctz(three);
-	return is_part(text.p, one) && is_part(text.p + one + 1, two - one - 1) &&
-	    is_part(text.p + two + 1, three - two - 1) &&
-	    is_part(text.p + three + 1, (uint32_t)text.n - three - 1);
+	for (dots = 0; ; dots++) {
+		if (p == end || (part = (unsigned)*p - '0') > 9)
+			return 0;
+		for (p++; p < end && (digit = (unsigned)*p - '0') <= 9; p++) {
+			if (part == 0 || (part = part * 10 + digit) > 255)
+				return 0;
+		}
+		if (dots == 3)
+			return p == end;
+		if (p == end || *p++ != '.')
+			return 0;
+	}
 }
 
 /* "[192.0.2.1]:25", "IPv6:2001:db8::1", "/192.0.2.1", "192.0.2.1:25" -> the address. */
