@@ -35,6 +35,10 @@ void	*arena_text(struct arena *, size_t);	/* likewise, but not zeroed */
 void	 arena_less(struct arena *, const void *last, size_t); /* the last one needs only that much */
 void	 arena_reset(struct arena *);		/* everything given out is gone */
 void	 arena_free(struct arena *);		/* NULL is fine */
+/* What a run fills again and again, the text that is read and the text that is written:
+ * grows to so many octets, exits as above.  The octets that were there stay. */
+void	*room_grow(void *, size_t had, size_t size);	/* NULL, 0: a new one */
+void	 room_free(void *);			/* NULL is fine */
 
 /*
  * input.c: files, standard input ("-"), mbox (mboxo, mboxrd, mboxcl) and

@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: ISC
  *
  * arena.c - memory for one message at a time: blocks that are given out from
- * the front and kept for the next message.
+ * the front and kept for the next message; and room for what is read and written.
  */
+#include <sys/mman.h>
+
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,9 @@
 #define BLOCK_SIZE	(256 * 1024)
 #define KEEP_MAX	(4 * 1024 * 1024)	/* blocks above this are given back */
 #define ALIGNMENT	16
+#define LARGE_PAGE	(2 * 1024 * 1024)
+#define ROOMS		2			/* in one, each as large */
+#define ROOM_SIZE	(LARGE_PAGE / ROOMS)
 
 struct block {
 	struct block	*next;
@@ -125,4 +130,75 @@ arena_free(struct arena *arena)
 		return;
 	block_free(arena->first);
 	free(arena);
+}
+
+/* The first two lie in a large page, where the system has them: it takes longer to give
+ * out some hundred small ones, on a virtual machine above all, than to fill them. */
+static char *rooms;
+static int taken[ROOMS];
+
+static void *
+room_new(size_t size)
+{
+	void *page;
+	int i;
+
+	if (rooms == NULL && posix_memalign(&page, LARGE_PAGE, LARGE_PAGE) == 0) {
+		rooms = page;
+#ifdef MADV_HUGEPAGE
+		(void)madvise(page, LARGE_PAGE, MADV_HUGEPAGE);
+#endif
+	}
+	for (i = 0; i < ROOMS && rooms != NULL && size <= ROOM_SIZE; i++) {
+		if (!taken[i]) {
+			taken[i] = 1;
+			return rooms + (size_t)i * ROOM_SIZE;
+		}
+	}
+	return malloc(size);
+}
+
+/* Its number; ROOMS: it lies elsewhere. */
+static int
+room_number(const char *room)
+{
+	int i;
+
+	for (i = 0; i < ROOMS && rooms != NULL; i++) {
+		if (room == rooms + (size_t)i * ROOM_SIZE)
+			return i;
+	}
+	return ROOMS;
+}
+
+void *
+room_grow(void *room, size_t had, size_t size)
+{
+	int i = room == NULL ? ROOMS : room_number(room);
+	void *larger;
+
+	if (i < ROOMS && size <= ROOM_SIZE)
+		return room;
+	if (room != NULL && i == ROOMS)
+		larger = realloc(room, size);
+	else
+		larger = room_new(size);
+	if (larger == NULL)
+		err(EX_OSERR, "memory for what is read or written");
+	if (i < ROOMS) {
+		memcpy(larger, room, had);
+		taken[i] = 0;
+	}
+	return larger;
+}
+
+void
+room_free(void *room)
+{
+	int i = room_number(room);
+
+	if (i < ROOMS)
+		taken[i] = 0;
+	else
+		free(room);
 }

@@ -183,11 +183,8 @@ fill(struct input *in)
 	}
 	if (in->size - in->have < BLOCK_SIZE) {
 		size_t size = in->size < 2 * BLOCK_SIZE ? 2 * BLOCK_SIZE : in->size * 2;
-		char *larger;
 
-		if ((larger = realloc(in->buf, size + SLACK)) == NULL)
-			err(EX_OSERR, "%s", visible(in->path));
-		in->buf = larger;
+		in->buf = room_grow(in->buf, in->have, size + SLACK);
 		in->size = size;
 	}
 	left = in->to - in->base - (int64_t)in->have;
@@ -644,6 +641,6 @@ input_close(struct input *in)
 		free(in->file[--in->nfile]);
 	free(in->file);
 	free(in->path);
-	free(in->buf);
+	room_free(in->buf);
 	free(in);
 }

@@ -214,14 +214,11 @@ keep(void *cookie, const char *text, size_t n)
 {
 	struct child *child = cookie;
 	size_t size = child->size < SLICE ? SLICE : child->size;
-	char *larger;
 
 	while (size - child->n < n)
 		size *= 2;
 	if (size > child->size) {
-		if ((larger = realloc(child->text, size)) == NULL)
-			err(EX_OSERR, "output that is kept");
-		child->text = larger;
+		child->text = room_grow(child->text, child->n, size);
 		child->size = size;
 	}
 	memcpy(child->text + child->n, text, n);
