@@ -10,7 +10,8 @@
  *	escape	     = "\x{" 2*6HEXDIG "}"	; RFC 6533 3
  *
  * A report is known by its status part, not by what stands around it: OpenSMTPD
- * sends multipart/mixed, lists wrap reports, people forward them.  Fields may
+ * sends multipart/mixed, lists wrap reports, people forward them.  Without one, a
+ * message that is returned has to be announced, for people forward messages, too.  Fields may
  * come in any order; a group begins at an empty line or where a recipient is
  * named again.  Feedback (RFC 5965), disposition (RFC 8098) and TLS (RFC 8460)
  * reports are no DSNs.  Never descends into the returned message, never
@@ -537,12 +538,13 @@ header_behind(struct deep_str text, struct reader *r)
 	size_t nquote, left;
 	char *to;
 
-	/* Lines that are empty, or rulers. */
+	/* Lines that are empty, rulers, or begin as the marker did (Exim: how much of
+	 * the body follows). */
 	for (; p < end; p = line_end(p, end)) {
 		stop = line_end(p, end);
 		for (q = p; q < stop && memchr(" \t>-=_*\r\n", *q, 9) != NULL; q++)
 			continue;
-		if (q < stop)
+		if (q < stop && (stop - p < 3 || memcmp(p, "---", 3) != 0))
 			break;
 	}
 	for (quote = q = p; q < end && is_quote(*q); q++)
@@ -576,7 +578,7 @@ is_marker(const char *p, const char *end)
 {
 	size_t i;
 
-	while (p < end && (is_quote(*p) || *p == '-'))
+	while (p < end && (is_quote(*p) || *p == '-' || *p == '|'))
 		p++;
 	for (i = 0; i < NMARKER; i++) {
 		struct deep_str front = { p, markers[i].n };
@@ -616,6 +618,54 @@ inline_header(struct deep_str text, struct reader *r)
 	return none;
 }
 
+/* Whether the last line of a text that says something is a marker. */
+static int
+ends_with_marker(struct deep_str text)
+{
+	const char *p, *end = text.p + text.n, *line;
+
+	while (end > text.p && memchr(" \t>-=_*\r\n", end[-1], 9) != NULL)
+		end--;
+	for (line = end; line > text.p && line[-1] != '\n'; line--)
+		continue;
+	p = text.p + text.n;
+	return line < end && is_marker(line, p);
+}
+
+/* The value of the first field of that name. */
+static struct deep_str
+field_value(struct deep_str header, const char *name)
+{
+	struct deep_str none = { NULL, 0 };
+	struct deep_field field;
+	enum deep_status answer;
+
+	while ((answer = deep_field_next(&header, &field, NULL)) != DEEP_NO)
+		if (answer == DEEP_YES && deep_is(field.name, name))
+			return field.value;
+	return none;
+}
+
+/* Whether a message that no status part precedes was sent back, and not forwarded:
+ * in a report without a status part, in Postfix's words, or announced by a marker. */
+static int
+is_sent_back(const struct part *part, struct deep_str message, const struct part *text,
+    struct arena *arena)
+{
+	static const char report[] = "multipart/report", undelivered[] = "Undelivered Message";
+	struct deep_str front = field_value(message, "Content-Type");
+
+	front.n = front.n < sizeof(report) - 1 ? front.n : sizeof(report) - 1;
+	if (deep_is(front, report))
+		return 1;
+	front = field_value(part->header, "Content-Description");
+	front.n = front.n < sizeof(undelivered) - 1 ? front.n : sizeof(undelivered) - 1;
+	if (deep_is(front, undelivered))
+		return 1;
+	return text != NULL && text->body.n <= MARKER_WITHIN &&
+	    ends_with_marker(part_decode(text, arena));
+}
+
 static struct deep_str
 copy(struct deep_str s, struct arena *arena)
 {
@@ -630,7 +680,7 @@ copy(struct deep_str s, struct arena *arena)
 enum deep_status
 dsn_read(struct deep_str message, struct arena *arena, struct dsn *dsn)
 {
-	struct part part, text[TEXT_MAX];
+	struct part part, text[TEXT_MAX], back;
 	struct deep_fault fault;
 	struct deep_str header;
 	struct reader reader;
@@ -642,6 +692,7 @@ dsn_read(struct deep_str message, struct arena *arena, struct dsn *dsn)
 	memset(&reader, 0, sizeof(reader));
 	reader.dsn = dsn;
 	reader.arena = arena;
+	back.type.p = NULL;
 	mime_start(&mime, message);
 	while ((answer = mime_next(&mime, &part, &fault)) != DEEP_NO) {
 		if (answer == DEEP_LIMIT)
@@ -656,6 +707,9 @@ dsn_read(struct deep_str message, struct arena *arena, struct dsn *dsn)
 		} else if (!dsn->found && is_other_report(part.type)) {
 			return DEEP_NO;
 		} else if (!dsn->found && is_returned(part.type)) {
+			if (back.type.p == NULL && is_sent_back(&part, message,
+			    ntext > 0 ? &text[ntext - 1] : NULL, arena))
+				back = part;
 			mime_enter(&mime);
 		} else if (dsn->returned.p == NULL && is_returned(part.type)) {
 			header = header_block(part_decode(&part, arena), dsn);
@@ -671,6 +725,11 @@ dsn_read(struct deep_str message, struct arena *arena, struct dsn *dsn)
 			if (ntext < TEXT_MAX)
 				text[ntext++] = part;
 		}
+	}
+	if (!dsn->found && back.type.p != NULL) {
+		header = header_block(part_decode(&back, arena), dsn);
+		if (is_header(header))
+			dsn->returned = header;
 	}
 	for (i = 0; i < ntext && dsn->returned.p == NULL; i++) {
 		/* Decoding shrinks a text by three quarters at most. */

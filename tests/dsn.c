@@ -258,6 +258,27 @@ static const struct row {
 	{ "inline: a marker without a header is none", 0, NULL, 0,
 	  "From: x@example.org\n\n"
 	  "Message headers follow.\n\nor not: Received:\n" },
+	{ "inline: Exim tells how much follows", 0, "", 2, "From: x@example.org\n\n"
+	  "------ This is a copy of the message, including all the headers. ------\n"
+	  "------ The body of the message is 183712 characters long; only the first\n"
+	  "------ 106496 or so are included here.\n\n" SENT "\nHello\n" },
+	{ "inline: a ruler of other characters", 0, "", 2, "From: x@example.org\n\n"
+	  "|------------- Message text follows: -------------|\n" SENT "\nHello\n" },
+	{ "no status part: qmail with MIME", 0, "", 1, TOP("multipart/mixed; boundary=b")
+	  HUMAN "--b\n\nSorry.\n\n--- Enclosed is a copy of the message.\n\n" MESSAGE END },
+	{ "no status part: Postfix", 0, "", 1, TOP("multipart/mixed; boundary=b") HUMAN
+	  "--b\nContent-Description: Undelivered Message\nContent-Type: message/rfc822\n\n" SENT
+	  "\nHello\n" END },
+	{ "no status part: a report all the same", 0, "", 1, REPORT HUMAN MESSAGE END },
+	{ "no status part: a message that was forwarded", 0, NULL, 0,
+	  TOP("multipart/mixed; boundary=b") HUMAN MESSAGE END },
+	{ "no status part: a marker with text behind it", 0, NULL, 0,
+	  TOP("multipart/mixed; boundary=b") HUMAN
+	  "--b\n\nEnclosed is a copy of the message.\nSee below.\n" MESSAGE END },
+	{ "no status part: a report is sent back", 1, GROUP_ANNA, 1,
+	  TOP("multipart/mixed; boundary=x") "--x\n\n--- Enclosed is a copy of the message.\n"
+	  "--x\nContent-Type: message/rfc822\n\n"
+	  REPORT HUMAN STATUS PER_MESSAGE ANNA "\n" HEADERS END "\n--x--\n" },
 	{ "no DSN: an ordinary message", 0, NULL, 0, SENT "\nHello\n" },
 	{ "no DSN: feedback", 0, NULL, 0,
 	  TOP("multipart/report; report-type=feedback-report; boundary=b")
