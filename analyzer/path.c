@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "analyzer.h"
+#include "word.h"
 
 void
 path_lacks(struct path *path, const char *why)
@@ -50,6 +51,27 @@ same(struct deep_str a, struct deep_str b)
 	    (memcmp(a.p, b.p, a.n) == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
+/* Whether the top label is one that no public name has (RFC 6761, RFC 6762; ICANN for
+ * "internal"), or is taken for one. */
+static int
+is_private_name(struct deep_str name)
+{
+	static const char *const tops[] = { "internal", "local", "localdomain", "lan", "home",
+	    "corp", "intra", "intranet", "private" };
+	struct deep_str top = plain(name);
+	const char *dot = memrchr(top.p, '.', top.n);
+	size_t i;
+
+	if (dot != NULL) {
+		top.n -= (size_t)(dot + 1 - top.p);
+		top.p = dot + 1;
+	}
+	for (i = 0; i < sizeof(tops) / sizeof(tops[0]); i++)
+		if (deep_is(top, tops[i]))
+			return 1;
+	return 0;
+}
+
 /* A name that others could use for the host too: with a dot, and no address. */
 static int
 is_public_name(struct deep_str name)
@@ -62,6 +84,20 @@ is_public_name(struct deep_str name)
 	dot = memrchr(name.p, '.', name.n);
 	return dot != NULL && dot + 1 < name.p + name.n && (dot[1] < '0' || dot[1] > '9') &&
 	    memchr(name.p, '/', name.n) == NULL;
+}
+
+/* "MX7PR01CA0020" in two domains of one operator: a first label that is long, and has
+ * a digit in it, is no common one. */
+static int
+same_label(struct deep_str a, struct deep_str b)
+{
+	size_t n = 0, digits = 0;
+
+	a = plain(a);
+	b = plain(b);
+	for (; n < a.n && n < b.n && a.p[n] != '.' && deep_lower(a.p[n]) == deep_lower(b.p[n]); n++)
+		digits += deep_digit(a.p[n]) != 0;
+	return n >= 8 && digits > 0 && n < a.n && n < b.n && a.p[n] == '.' && b.p[n] == '.';
 }
 
 /* Did the host that wrote the older hop give the message on in the newer one?
@@ -83,11 +119,11 @@ is_gap(const struct hop *older, const struct hop *newer)
 	for (i = 0; i < 2; i++) {
 		if (!is_public_name(names[i]))
 			continue;
-		compared = 1;
-		if (same_domain(plain(older->by), plain(names[i])))
+		if (same_domain(plain(older->by), plain(names[i])) || same_label(older->by, names[i]))
 			return 0;
+		compared |= !is_private_name(names[i]);
 	}
-	return compared;
+	return compared && !is_private_name(older->by);
 }
 
 static int

@@ -195,10 +195,20 @@ test_paths(void)
 	    "Subject: x\n"
 	    "Received: from a.example.net (a.example.net [192.0.2.1]) by b.example.net with esmtps\n"
 	    "\t(TLS1.3) tls TLS_AES_256_GCM_SHA384 id 1; Mon, 2 Nov 2026 11:00:00 +0100\n";
+	static const struct { const char *by, *from; int is; } gaps[] = {
+		{ "mx7pr01ca.out.example", "MX7PR01CA.in.other.example", 0 },
+		{ "mx7pr01ca.out.example", "mx7pr01cb.in.other.example", 1 },
+		{ "mx7.out.example", "mx7.in.other.example", 1 },
+		{ "mailserver.out.example", "mailserver.in.other.example", 1 },
+		{ "mailout.nyc.internal", "out3.other.example", 0 },
+		{ "out3.other.example", "mailout.nyc.LAN", 0 },
+		{ "mailout.internal.example", "out3.other.example", 1 },
+	};
 	struct recipient rcpt;
 	struct dsn dsn;
 	struct trust trust;
 	struct path path;
+	char chain[512];
 	char names[2][DEEP_DOMAIN_MAX + 1] = { "example.com", "c.example.org" }, *many;
 	size_t i, n;
 
@@ -262,6 +272,14 @@ test_paths(void)
 	    "Mon, 2 Nov 2026 10:00:00 +0000\nReceived: from x.example.com by in.abc.example with ESMTPS id 1; "
 	    "Mon, 2 Nov 2026 10:00:00 +0000\n"), NULL, NULL, dialects, arena);
 	ok(!(path.hop[1].flags & FLAG_GAP), "none within a domain");
+	for (i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
+		snprintf(chain, sizeof(chain), "Received: from %s by b.example.org with ESMTPS id 1; "
+		    "Mon, 2 Nov 2026 10:00:00 +0000\nReceived: from x.example.com by %s with ESMTPS id 1; "
+		    "Mon, 2 Nov 2026 10:00:00 +0000\n", gaps[i].from, gaps[i].by);
+		path_read(&path, deep_str(chain), NULL, NULL, dialects, arena);
+		is_int((path.hop[1].flags & FLAG_GAP) != 0, gaps[i].is, "a gap between %s and %s",
+		    gaps[i].by, gaps[i].from);
+	}
 
 	many = malloc((RECEIVED_MAX + 1) * 64);
 	for (i = RECEIVED_MAX; many != NULL && i <= RECEIVED_MAX + 1; i++) {	/* */
