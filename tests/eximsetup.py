@@ -216,6 +216,11 @@ def debian(it):
                 got.stdout, got.stderr)
             it.run("rm", "/etc/exim4/exim4.conf.localmacros")
         if split == "true":
+            it.run("deep-exim", "setup", "-y")
+            it.run("sh", "-c", "echo nonsense >>/etc/exim4/conf.d/main/000_lab", check=True)
+            got = it.run("deep-exim", "undo", "-y")
+            ok(got.returncode == 70 and "latches are out" in got.stderr, "%s: undo with a "
+                "fault elsewhere: what is left to do" % name, got.stderr)
             it.run("rm", "/etc/exim4/conf.d/main/000_lab")
 
 

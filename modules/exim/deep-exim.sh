@@ -551,10 +551,10 @@ need_root()
 	[ "$(id -u)" = 0 ] || fail 77 'has to be run by root'
 }
 
-generate()
+generate()		# WHAT TO DO where it fails
 {
 	[ "$layout" = plain ] || ! command -v update-exim4.conf >/dev/null || update-exim4.conf ||
-	    fail 70 'update-exim4.conf fails; deep-exim undo takes the change back'
+	    fail 70 "update-exim4.conf fails, so Exim has its configuration of before; $1"
 }
 
 # Before a file is changed: what undo goes by.  "before" is the administrator's own: of a
@@ -666,7 +666,7 @@ setup()
 			cp "$work/new$name" "$name"
 		fi || fail 73 "cannot write $name; what it held is in $kept/before$name"
 	done
-	generate
+	generate 'deep-exim undo takes the change back'
 	echo "deep-exim: done; what was there before is in $kept/before"
 	echo 'Restart Exim, so that its daemon reads it: systemctl restart exim4'
 }
@@ -720,7 +720,7 @@ $made"
 		rm -f "$kept/after$name" "$kept/before$name"
 	done
 	[ -n "$(find "$kept/after" -type f)" ] || rm -rf "$kept"
-	generate
+	generate "the latches are out of $debian: mend what is said above, and run update-exim4.conf"
 	echo 'deep-exim: undone; the latches that were learnt are still in the store'
 	echo 'Restart Exim: systemctl restart exim4'
 }
