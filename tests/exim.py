@@ -454,6 +454,12 @@ def broken(it):
             "dlopen"}.get(name, "deep: the store of security latches cannot be read")
         same(len(exim.lines("== user@", " defer ", what)), 2, "%s: %s: and why it waits" %
             (it.name, name), exim.log()[-2000:])
+        if "so" in name:
+            same(len(exim.lines("dlopen")), 4, "%s: %s: in two lines an attempt, no more" %
+                (it.name, name), exim.log()[-4000:])
+            exim.send("user@nowhere.lab.test")
+            same(len(exim.box()), 1, "%s: %s: a bounce of something else comes all the same" %
+                (it.name, name), exim.log()[-2000:])
         it.run("sh", "-c", undo + "; : >/var/log/exim4/mainlog", check=True)
         mark = it.mark()
         exim.run_queue("-qf")
