@@ -1087,7 +1087,7 @@ check_call(struct call *call, unsigned char **yield, struct deep_str domain,
     const struct message *message, struct facts *facts, const char **why)
 {
 	struct deep_decision decision;
-	char note[TEXT_MAX + 1], names[512];
+	char note[TEXT_MAX + 1];
 	int unknown, leave;
 
 	if (find_session(call, facts, note, sizeof(note), &unknown, why) != DEEP_YES)
@@ -1119,11 +1119,10 @@ check_call(struct call *call, unsigned char **yield, struct deep_str domain,
 	if (decision.warned != DEEP_LATCH_NONE)
 		report("warned", &call->key, facts->host, message->id, decision.warned, NULL);
 	if (decision.bypassed != 0 && (decision.doubted | decision.warned) != DEEP_LATCH_NONE) {
-		snprintf(names, sizeof(names), "%s",
+		report("bypassed", &call->key, facts->host, message->id,
+		    decision.doubted | decision.warned,
 		    decision.bypassed & DEEP_BYPASS_TLS_REQUIRED_NO ? "TLS-Required: No" :
 		    decision.bypassed & DEEP_BYPASS_TLSRPT ? "a TLS report" : "exempt");
-		report("bypassed", &call->key, facts->host, message->id,
-		    decision.doubted | decision.warned, names);
 	}
 	if (message->verify)
 		return note_callout(call, facts, why) != DEEP_YES ? -1 : say(yield, "");
@@ -1723,6 +1722,7 @@ enum { INBOUND_OFF, INBOUND_OBSERVE, INBOUND_REJECT };
 PUBLIC int
 inbound(unsigned char **yield, int argc, unsigned char **argv)
 {
+	static const char unread[] = "4.3.0 the store of security latches cannot be read";
 	struct deep_str id = argument(argc, argv, 3);
 	struct deep_decision decision;
 	struct facts facts;
@@ -1741,8 +1741,7 @@ inbound(unsigned char **yield, int argc, unsigned char **argv)
 	read_facts(&facts, argument(argc, argv, 1));
 	if (open_call(&call, &why) != DEEP_YES) {
 		alarm_of(NULL, id, why);
-		return say(yield, level == INBOUND_REJECT ?
-		    "4.3.0 the store of security latches cannot be read" : "");
+		return say(yield, level == INBOUND_REJECT ? unread : "");
 	}
 	answer[0] = '\0';
 	if (deep_key(&call.key, DEEP_INBOUND, argument(argc, argv, 0)) == DEEP_YES) {
@@ -1750,8 +1749,7 @@ inbound(unsigned char **yield, int argc, unsigned char **argv)
 		if (deep_store_get(call.store, &call.key, &call.record) == DEEP_FAIL) {
 			alarm_of(&call, id, deep_store_error(call.store));
 			if (level == INBOUND_REJECT)
-				strlcpy(answer, "4.3.0 the store of security latches cannot be read",
-				    sizeof(answer));
+				strlcpy(answer, unread, sizeof(answer));
 		} else {
 			facts.session.strict = call.policy.strict;
 			deep_policy_decide(&call.policy, &call.record, &facts.session, 0, &decision);
