@@ -58,16 +58,17 @@ keyword(struct deep_str word)
 	}
 }
 
-/* Can this word begin a date that no ";" announces? */
+/* Can this word begin a date that no ";" announces?  The name of a day has a comma behind
+ * it, which it needs not where no value can go on. */
 static int
-looks_like_date(struct deep_str word, const char *behind, const char *end)
+looks_like_date(struct deep_str word, const char *behind, const char *end, int alone)
 {
 	static const char days[] = "montuewedthufrisatsun";
 	int i;
 
 	if (word.n == 10 && word.p[4] == '-' && word.p[7] == '-' && deep_digit(word.p[0]))
 		return 1;
-	if (word.n != 3 || behind == end || *behind != ',')
+	if (word.n != 3 || behind == end || (*behind != ',' && !(alone && deep_space(*behind))))
 		return 0;
 	for (i = 0; i < 7; i++) {
 		if (deep_lower(word.p[0]) == days[i * 3] &&
@@ -248,7 +249,8 @@ deep_received_parse(struct deep_str value, struct deep_received *out, struct dee
 			if (*word.text.p != ')' && out->date_text.p == NULL)
 				(void)read_date(&r, r.words.p);
 		} else if (word.kind != DEEP_ATOM || out->date_text.p != NULL ||
-		    !looks_like_date(word.text, r.words.p, r.words.end) ||
+		    !looks_like_date(word.text, r.words.p, r.words.end,
+		    r.count >= 1 && r.clause->kind >= DEEP_ID && r.clause->kind <= DEEP_OTHER) ||
 		    !read_date(&r, word.text.p)) {
 			add_word(&r, &word);
 		}

@@ -328,6 +328,10 @@ test_received(void)
 		/* no semicolon; text behind the date; an empty clause */
 		{ "from a (x) by b (SG) with ESMTP id Z Thu, 10 Feb 2022 16:50:12.525 +0000 (UTC)", DEEP_YES,
 		  "a", "b", "ESMTP", "Z", NULL, NULL, NULL, "2022-02-10T16:50:12Z" },
+		{ "from a by b with ESMTP id Z Tue Feb 16 10:00:00 2021 (envelope-from <u@example>)", DEEP_YES,
+		  "a", "b", "ESMTP", "Z", NULL, NULL, NULL, "2021-02-16T10:00:00Z" },
+		{ "from a by b with ESMTP id Z sun tower; Mon, 2 Nov 2026 10:00:00 +0000", DEEP_YES, "a", "b",
+		  "ESMTP", "Z", NULL, NULL, NULL, "2026-11-02T10:00:00Z" },
 		{ "from a by b with ESMTPSA; Wed, 11 Sep 2019 16:15:07 +0930 id 00.5D", DEEP_YES, "a", "b",
 		  "ESMTPSA", "00.5D", NULL, NULL, NULL, "2019-09-11T06:45:07Z" },
 		{ "from a by b (ESMTP) with id ; Mon, 2 Nov 2026 10:00:00 +0000", DEEP_YES, "a", "b", NULL,
