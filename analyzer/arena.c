@@ -17,6 +17,14 @@
 #define BLOCK_SIZE	(256 * 1024)
 #define KEEP_MAX	(4 * 1024 * 1024)	/* blocks above this are given back */
 #define ALIGNMENT	16
+/* AddressSanitizer sees the end of each block that malloc() gives, not of a part of one. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
 #define LARGE_PAGE	(2 * 1024 * 1024)
 #define ROOMS		2			/* in one, each as large */
 #define ROOM_SIZE	(LARGE_PAGE / ROOMS)
@@ -140,15 +148,16 @@ static int taken[ROOMS];
 static void *
 room_new(size_t size)
 {
-	void *page;
 	int i;
+
+#if defined(MADV_HUGEPAGE) && !defined(SANITIZED)
+	void *page;
 
 	if (rooms == NULL && posix_memalign(&page, LARGE_PAGE, LARGE_PAGE) == 0) {
 		rooms = page;
-#ifdef MADV_HUGEPAGE
 		(void)madvise(page, LARGE_PAGE, MADV_HUGEPAGE);
-#endif
 	}
+#endif
 	for (i = 0; i < ROOMS && rooms != NULL && size <= ROOM_SIZE; i++) {
 		if (!taken[i]) {
 			taken[i] = 1;
