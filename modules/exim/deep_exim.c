@@ -1217,17 +1217,11 @@ refusal(unsigned char **yield, int argc, unsigned char **argv)
  * After the transfer, and when a connection is made.
  */
 
-/*
- * event{$event_name}{$domain}{DEEP_SESSION}{DEEP_MESSAGE}: for event_action.  Never
- * says anything: an answer would change what Exim does.
- *
- * msg:delivery is raised after the last 250, in another process than check() ran in,
- * where only version, suite and DANE are told.  Both must be of one session.
- */
-PUBLIC int
-event(unsigned char **yield, int argc, unsigned char **argv)
+/* Not in event() itself: what this has on the stack is two pages more for each call,
+ * and most calls are of an event that is nothing to us. */
+static __attribute__((noinline)) void
+learn_delivered(struct deep_str domain, struct deep_str session, struct deep_str words)
 {
-	struct deep_str name = argument(argc, argv, 0), domain = argument(argc, argv, 1);
 	char key[NOTE_KEY_MAX + 1], host[NOTE_KEY_MAX + 1], text[TEXT_MAX + 1];
 	struct deep_str rest;
 	struct message message;
@@ -1235,20 +1229,13 @@ event(unsigned char **yield, int argc, unsigned char **argv)
 	struct call call;
 	const char *why;
 
-	(void)say(yield, "");
-	if (deep_is(name, "tcp:connect") || deep_is(name, "smtp:connect"))
-		connected = getpid();
-	if (!deep_is(name, "msg:delivery") || argc != 4)
-		return EXIM_OK;
-	if (noted.octet != NULL && noted.pid == getpid() && *noted.octet == 0)
-		return EXIM_OK;
-	read_facts(&now, argument(argc, argv, 2));
-	read_message(&message, argument(argc, argv, 3));
+	read_facts(&now, session);
+	read_message(&message, words);
 	if (!seen_key(key, sizeof(key), domain, &message) || !as_key(host, now.host))
-		return EXIM_OK;
+		return;
 	if (open_call(&call, &why) != DEEP_YES) {
 		alarm_of(NULL, message.id, why);
-		return say(yield, "");
+		return;
 	}
 	if (deep_note_take(call.store, NOTE_SEEN, key, host, call.now, text, sizeof(text)) ==
 	    DEEP_YES && (rest = deep_str(text)).n > 0 && read_key(&call.key, &rest)) {
@@ -1263,6 +1250,26 @@ event(unsigned char **yield, int argc, unsigned char **argv)
 			learn(&call, &before.session, now.host, message.id);
 	}
 	close_call(&call);
+}
+
+/*
+ * event{$event_name}{$domain}{DEEP_SESSION}{DEEP_MESSAGE}: for event_action.  Never
+ * says anything: an answer would change what Exim does.
+ *
+ * msg:delivery is raised after the last 250, in another process than check() ran in,
+ * where only version, suite and DANE are told.  Both must be of one session.
+ */
+PUBLIC int
+event(unsigned char **yield, int argc, unsigned char **argv)
+{
+	struct deep_str name = argument(argc, argv, 0);
+
+	if (deep_is(name, "tcp:connect") || deep_is(name, "smtp:connect"))
+		connected = getpid();
+	if (deep_is(name, "msg:delivery") && argc == 4 &&
+	    (noted.octet == NULL || noted.pid != getpid() || *noted.octet != 0))
+		learn_delivered(argument(argc, argv, 1), argument(argc, argv, 2),
+		    argument(argc, argv, 3));
 	return say(yield, "");
 }
 
