@@ -28,11 +28,8 @@
 #define LATCHES_MAX	1000	/* octets that are joined: the registry is far from it */
 #define MARKER_TRIES	8	/* marker lines of one text that are followed */
 
-static const struct marker {
-	const char	*begins;
-	size_t		 n;
-} markers[] = {
-#define MARKER(begins, mta, source)	{ begins, sizeof(begins) - 1 },
+static const char *const markers[] = {
+#define MARKER(begins, mta, source)	begins,
 #include "markers.in"
 #undef MARKER
 };
@@ -106,12 +103,19 @@ is_other_report(struct deep_str type)
 	return is_one_of(type, types);
 }
 
+/* Whether a text begins with this word, in any case. */
+static int
+begins(struct deep_str text, const char *word)
+{
+	struct deep_str front = { text.p, strlen(word) };
+
+	return text.n >= front.n && deep_is(front, word);
+}
+
 static int
 is_text(struct deep_str type)
 {
-	struct deep_str front = { type.p, 5 };
-
-	return type.n > 5 && deep_is(front, "text/");
+	return type.n > 5 && begins(type, "text/");
 }
 
 static void
@@ -576,17 +580,16 @@ header_behind(struct deep_str text, struct reader *r)
 static int
 is_marker(const char *p, const char *end)
 {
+	struct deep_str line = { p, (size_t)(end - p) };
 	size_t i;
 
-	while (p < end && (is_quote(*p) || *p == '-' || *p == '|'))
-		p++;
-	for (i = 0; i < NMARKER; i++) {
-		struct deep_str front = { p, markers[i].n };
-
-		if ((size_t)(end - p) >= front.n && deep_is(front, markers[i].begins))
-			return 1;
+	while (line.n > 0 && (is_quote(*line.p) || *line.p == '-' || *line.p == '|')) {
+		line.p++;
+		line.n--;
 	}
-	return 0;
+	for (i = 0; i < NMARKER && !begins(line, markers[i]); i++)
+		continue;
+	return i < NMARKER;
 }
 
 /* The original header in a text that a person should read; p NULL: none. */
@@ -622,14 +625,13 @@ inline_header(struct deep_str text, struct reader *r)
 static int
 ends_with_marker(struct deep_str text)
 {
-	const char *p, *end = text.p + text.n, *line;
+	const char *end = text.p + text.n, *line;
 
 	while (end > text.p && memchr(" \t>-=_*\r\n", end[-1], 9) != NULL)
 		end--;
 	for (line = end; line > text.p && line[-1] != '\n'; line--)
 		continue;
-	p = text.p + text.n;
-	return line < end && is_marker(line, p);
+	return line < end && is_marker(line, text.p + text.n);
 }
 
 /* The value of the first field of that name. */
@@ -652,18 +654,10 @@ static int
 is_sent_back(const struct part *part, struct deep_str message, const struct part *text,
     struct arena *arena)
 {
-	static const char report[] = "multipart/report", undelivered[] = "Undelivered Message";
-	struct deep_str front = field_value(message, "Content-Type");
-
-	front.n = front.n < sizeof(report) - 1 ? front.n : sizeof(report) - 1;
-	if (deep_is(front, report))
-		return 1;
-	front = field_value(part->header, "Content-Description");
-	front.n = front.n < sizeof(undelivered) - 1 ? front.n : sizeof(undelivered) - 1;
-	if (deep_is(front, undelivered))
-		return 1;
-	return text != NULL && text->body.n <= MARKER_WITHIN &&
-	    ends_with_marker(part_decode(text, arena));
+	return begins(field_value(message, "Content-Type"), "multipart/report") ||
+	    begins(field_value(part->header, "Content-Description"), "Undelivered Message") ||
+	    (text != NULL && text->body.n <= MARKER_WITHIN &&
+	    ends_with_marker(part_decode(text, arena)));
 }
 
 static struct deep_str
