@@ -45,6 +45,12 @@ def scenes(it, rows):
     return made
 
 
+def two_of_one_host(it):
+    """Two domains whose mail one host takes."""
+    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "d2.lab.test": {"MX":
+        "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+
+
 def learn(it):
     """The latches that one transfer sets are those of the table."""
     for profile in ("modern", "strict") if it.name == "bookworm" else ("modern",):
@@ -284,8 +290,7 @@ def early(it):
     exim.change("  command_timeout = 8s", "  command_timeout = 8s\n  hosts_pipe_connect = *")
     exim.change("log_selector = ", "log_selector = +pipelining ")
     keywords = ["PIPELINING", "8BITMIME", "PIPECONNECT"]
-    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "d2.lab.test": {"MX":
-        "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+    two_of_one_host(it)
 
     def peer(**more):
         it.peer("10.9.0.11", **dict({"name": "mx1.lab.test", "keywords": keywords,
@@ -338,8 +343,7 @@ def cutthrough(it):
     """Delivery while the message is received; and callouts that are kept for it."""
     exim = Server(it, rcpt="  accept domains = !local.test\n    control = "
         "cutthrough_delivery\n    verify = recipient")
-    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "d2.lab.test": {"MX":
-        "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+    two_of_one_host(it)
     it.peer("10.9.0.11", name="mx1.lab.test")
     for filtered in True, False:
         what = "%s: cutthrough%s" % (it.name, "" if filtered else " without transport_filter")
@@ -422,8 +426,7 @@ def asked_for(it):
 def broken(it):
     """What cannot be told is deferred, and says so: never clear text."""
     exim = Server(it)
-    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "d2.lab.test": {"MX":
-        "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+    two_of_one_host(it)
     it.peer("10.9.0.11", name="mx1.lab.test")
     exim.send("user@d1.lab.test")
     same(it.run("stat", "-c", "%U:%G %a", "/var/lib/deep/latches.db").stdout,
@@ -470,8 +473,7 @@ def broken(it):
 def full(it):
     """A disk that is full: what is known is enforced, what is not goes, with an alarm."""
     exim = Server(it)
-    it.dns({"d1.lab.test": {"MX": "10 mx1.lab.test."}, "d2.lab.test": {"MX":
-        "10 mx1.lab.test."}, "mx1.lab.test": {"A": "10.9.0.11"}})
+    two_of_one_host(it)
     it.peer("10.9.0.11", name="mx1.lab.test")
     exim.send("user@d1.lab.test")
     it.run("cp", "-a", "/var/lib/deep", "/var/lib/away", check=True)

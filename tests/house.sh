@@ -41,7 +41,8 @@ configure contrib modules shared tests'
 if [ -e .git ] && command -v git >/dev/null; then
 	git -c safe.directory="$top" ls-files --cached --others --exclude-standard
 else
-	find . -path ./.git -prune -o -type f -print | sed 's|^\./||' | grep -v -x -e Makefile -e config.log -e failed.log \
+	find . -path ./.git -prune -o -type f -print | sed 's|^\./||' |
+	    grep -v -x -e Makefile -e config.log -e failed.log \
 	    -e configure.local -e 'libdeep\..*' -e deeptrace -e 'deep-.*\.tar\.gz' \
 	    -e deeptrace-probe -e deeplatch -e deep-dsn-filter -e deep-exim \
 	    -e 'deep-exim\.so' \
